@@ -237,7 +237,8 @@ struct family *family_start(struct ev_loop *loop, unsigned work_count,
 	f->loop = loop;
 	f->owner = owner;
 	for (enum role_id role = ROLE_ACCEPT; role < ROLE_COUNT; role++)
-		for (unsigned i = 0; i < (role == ROLE_WORK ? work_count : 1); i++)
+		for (unsigned i = 0; role_name(role) && i < (role == ROLE_WORK ? work_count : 1);
+		     i++)
 			add_child(f, role, i);
 	for (size_t i = 0; i < f->count; i++)
 		child_start(&f->children[i]);
