@@ -172,7 +172,15 @@ static bool load(struct buf *error)
 		buf_printf(error, "%s: %s\n", relay.config_path, strerror(errno));
 	else
 		config = config_parse(buf_str(&json), json.len, error);
-	if (!config || !slice_secrets_load(config, &secrets, error))
+	if (!config)
+		goto refused;
+	if (!sandbox_own_keys(config->key_dir)) {
+		buf_printf(error,
+			   "directory/keys: cannot give the keys in '%s' to their user: %s\n",
+			   config->key_dir, strerror(errno));
+		goto refused;
+	}
+	if (!slice_secrets_load(config, &secrets, error))
 		goto refused;
 	struct listen_set *listeners = listen_open(config, relay.listeners, error);
 	if (!listeners)
