@@ -35,9 +35,20 @@ static const struct server *server_at(const struct policy *p, const struct addr 
 	return o ? &p->servers[o->server] : NULL;
 }
 
+/* Loopback is the box's own. A link-local address may be a neighbour's, but says nothing about
+ * which; no router passes it on, so it counts as the box's too. */
+static bool stays_here(const struct addr *a)
+{
+	static const struct addr loopback6 = {.family = AF_INET6, .bytes = {[15] = 1}};
+
+	if (a->family == AF_INET)
+		return a->bytes[0] == 127 || (a->bytes[0] == 169 && a->bytes[1] == 254);
+	return !addr_cmp(a, &loopback6) || (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+}
+
 enum zone policy_zone(const struct policy *p, const struct addr *a)
 {
-	if (ranges_contain(&p->own, a))
+	if (stays_here(a) || ranges_contain(&p->own, a))
 		return ZONE_BOX;
 	if (ranges_contain(&p->port[ZONE_DMZ].networks, a) || server_at(p, a))
 		return ZONE_DMZ;

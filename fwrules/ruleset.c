@@ -250,7 +250,6 @@ static void compile_outbound(struct compiler *c, size_t chain)
 	if (c->p->deny)
 		compile_deny(c, chain);
 	rules_to(c, chain, &c->p->outbound, "outbound", (struct verdict){VERDICT_ACCEPT});
-	BUILD_RULE(c->rs, chain, step_goto(c->drop[DENIED]));
 }
 
 static void compile_forward(struct compiler *c, size_t chain, size_t services, size_t allow)
@@ -264,7 +263,7 @@ static void compile_forward(struct compiler *c, size_t chain, size_t services, s
 		size_t outbound = build_chain(c->rs, "outbound");
 		compile_outbound(c, outbound);
 		BUILD_RULE(c->rs, chain, step_iif(c->wan), step_oif(c->dmz), step_jump(services));
-		BUILD_RULE(c->rs, chain, step_iif(c->dmz), step_oif(c->wan), step_goto(outbound));
+		BUILD_RULE(c->rs, chain, step_iif(c->dmz), step_oif(c->wan), step_jump(outbound));
 	}
 	if (*c->dmz) {
 		size_t internal = build_chain(c->rs, "internal");
