@@ -3,7 +3,9 @@
 
 #include "lib/log.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -76,6 +78,36 @@ bool sandbox_own(const char *directory, const char *role_name)
 	if (!user)
 		return true;
 	return chown(directory, user->pw_uid, user->pw_gid) == 0 && chmod(directory, 0700) == 0;
+}
+
+static bool own_key(int dir, const char *name, const struct passwd *user)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && fchown(fd, user->pw_uid, user->pw_gid) == 0 && fchmod(fd, 0400) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool sandbox_own_keys(const char *directory)
+{
+	const struct passwd *user = role_user("work");
+	DIR *dir = user ? opendir(directory) : NULL;
+	bool ok = true;
+
+	if (!user)
+		return true;
+	if (!dir || fchmod(dirfd(dir), 0711) != 0)
+		ok = false;
+	for (struct dirent *entry; ok && (entry = readdir(dir));) {
+		const char *dot = strrchr(entry->d_name, '.');
+		if (dot && strcmp(dot, ".pem") == 0)
+			ok = own_key(dirfd(dir), entry->d_name, user);
+	}
+	if (dir)
+		closedir(dir);
+	return ok;
 }
 
 static void give_up_rights(const char *role_name)

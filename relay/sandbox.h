@@ -20,4 +20,8 @@ void sandbox_enter(enum role_id id, const char *role_name);
 /* Gives a directory to a role's user (mode 0700), where that applies. False with errno set. */
 bool sandbox_own(const char *directory, const char *role_name);
 
+/* Gives the signing keys (*.pem) in a directory to the role work (mode 0400), where that applies;
+ * the other secrets there stay main's. False with errno set. */
+bool sandbox_own_keys(const char *directory);
+
 #endif
