@@ -95,7 +95,8 @@ static bool list_segments(struct bodies *b, struct buf *error)
 		if (segment_name_parse(entry->d_name, &number) && stat(entry->d_name, &st) == 0)
 			add(b, number, (uint64_t)st.st_size);
 	closedir(dir);
-	qsort(b->segments, b->count, sizeof(*b->segments), by_number);
+	if (b->count)
+		qsort(b->segments, b->count, sizeof(*b->segments), by_number);
 	return true;
 }
 
