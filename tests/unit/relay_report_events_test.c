@@ -23,8 +23,10 @@ struct place {
 
 static int make_place(void **state)
 {
-	struct place *t = calloc(1, sizeof(*t));
+	static struct place place;
+	struct place *t = &place;
 
+	*t = (struct place){0};
 	snprintf(t->path, sizeof(t->path), "/tmp/gatepost-events-XXXXXX");
 	if (!mkdtemp(t->path))
 		return -1;
@@ -62,7 +64,6 @@ static int remove_place(void **state)
 	each_file(t->dir, remove_file);
 	close(t->dir);
 	rmdir(t->path);
-	free(t);
 	return 0;
 }
 
