@@ -8,9 +8,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,7 +138,9 @@ static json_t *ask(struct place *t, const char *question)
 	struct question_facts facts = {.now_ms = NOW_MS + 3600000};
 	struct buf text = BUF_INIT;
 
-	question_answer(follower_store(t->follower), question, strlen(question), &facts, &text);
+	enum store_status status = question_answer(follower_store(t->follower), question,
+						   strlen(question), &facts, &text);
+	follower_doubt(t->follower, status);
 	json_t *answer = json_loads(buf_str(&text), 0, NULL);
 	if (!answer)
 		fail_msg("no JSON: %s", buf_str(&text));
@@ -359,11 +363,16 @@ static void a_corrupt_store_is_set_aside_and_made_anew_from_the_journal(void **s
 	static const struct {
 		off_t from;
 		size_t n;
-	} damages[] = {{0, 100}, {100, 4096}, {4096, 16384}};
+	} damages[] = {
+		{0, 100},          /* the header */
+		{100, 4096},       /* the schema */
+		{4096, 16384},     /* the first tables */
+		{3 * 4096, 80000}, /* what only shows when it is asked or written to */
+	};
 	struct place *t = *state;
 	struct stat st;
 
-	for (uint64_t i = 1; i <= 20; i++)
+	for (uint64_t i = 1; i <= 100; i++)
 		a_story(t, i, "acme", "bob@example.org");
 	follow(t);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
@@ -372,9 +381,9 @@ static void a_corrupt_store_is_set_aside_and_made_anew_from_the_journal(void **s
 		start(t);
 		/* It may show at once, when it is asked, or when it is written to. */
 		json_decref(ask(t, "{\"verb\":\"log\"}"));
-		a_story(t, 21 + i, "acme", "bob@example.org");
+		a_story(t, 101 + i, "acme", "bob@example.org");
 		follow(t);
-		assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 84 + 4 * i);
+		assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 404 + 4 * i);
 		assert_int_equal(follower_counts(t->follower).set_aside, 1);
 		assert_int_equal(fstatat(t->dir, "events.db.corrupt", &st, 0), 0);
 	}
@@ -410,6 +419,30 @@ static void a_store_that_fails_is_tried_again(void **state)
 	assert_int_equal(unlinkat(t->dir, "events.db", AT_REMOVEDIR), 0);
 	follow(t);
 	assert_int_equal(rows_of(t, "{\"verb\":\"log\"}"), 4);
+}
+
+/* The disk is full in the middle of a transaction: what it held is carried over again. */
+static void a_full_disk_delays_and_loses_nothing(void **state)
+{
+	struct place *t = *state;
+	struct rlimit limit, was;
+	struct stat st;
+
+	for (uint64_t i = 1; i <= 200; i++)
+		a_story(t, i, "acme", "bob@example.org");
+	assert_int_equal(follower_step(t->follower, t->events, 100), FOLLOW_MORE);
+	assert_int_equal(fstatat(t->dir, "events.db-wal", &st, 0), 0);
+	getrlimit(RLIMIT_FSIZE, &was);
+	limit = was;
+	limit.rlim_cur = (rlim_t)st.st_size + 5000;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(follower_step(t->follower, t->events, 1000), FOLLOW_FAILED);
+	assert_int_equal(follower_step(t->follower, t->events, 1000), FOLLOW_FAILED);
+	assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 100);
+	setrlimit(RLIMIT_FSIZE, &was);
+	follow(t);
+	assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 800);
+	assert_int_equal(follower_counts(t->follower).failures, 2);
 }
 
 static void followed_files_go(void **state)
@@ -466,9 +499,11 @@ int main(void)
 		TEST(a_corrupt_store_is_set_aside_and_made_anew_from_the_journal),
 		TEST(a_damaged_event_is_counted_and_passed),
 		TEST(a_store_that_fails_is_tried_again),
+		TEST(a_full_disk_delays_and_loses_nothing),
 		TEST(followed_files_go),
 		TEST(a_large_answer_is_cut_and_says_so),
 	};
 
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
