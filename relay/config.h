@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * relay.json as a struct: the `relay` subtree of model/gatepost.yang in RFC 7951 JSON,
+ * {"gatepost:relay": {...}}. gatepostd has validated what it writes; a hand-written file is checked
+ * here as strictly, without libyang: unknown names are refused, and every message quotes the path
+ * and the offending text.
+ *
+ * main reads the file and hands each role only what its duty needs (config_slice), with the secrets
+ * that it may hold under "secrets": what speaks to the network never sees a password hash or a
+ * signing key. Strings are never NULL; "" stands for "left out".
+ */
+#ifndef GATEPOST_RELAY_CONFIG_H
+#define GATEPOST_RELAY_CONFIG_H
+
+#include "lib/addr.h"
+#include "lib/buf.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum listener_kind {
+	LISTENER_RELAY,       /* 25 */
+	LISTENER_SUBMISSION,  /* 587 */
+	LISTENER_SUBMISSIONS, /* 465: TLS from the first byte */
+	LISTENER_HTTP,
+	LISTENER_HTTPS,
+};
+
+struct config_listener {
+	char *name;
+	struct addr address;
+	uint16_t port;
+	enum listener_kind kind;
+};
+
+struct config_strings {
+	char **items;
+	size_t count;
+};
+
+struct config_user {
+	char *name;
+	char *password; /* crypt(5) hash; "" outside the role auth */
+};
+
+struct config_account {
+	char *name;
+	struct prefix *networks;
+	size_t network_count;
+	struct config_strings from; /* user@domain or *@domain */
+	bool auth_required;
+	struct config_user *users;
+	size_t user_count;
+	bool track_opens, track_clicks, track_text;
+	char *track_host; /* its own, or tracking.host */
+	struct config_strings sign_domains;
+	char *sign_selector;
+	bool sign_dkim, sign_domainkeys;
+	char *pool;
+	unsigned workers; /* 0: none of its own */
+	unsigned weight;
+	uint64_t message_size_max; /* bytes */
+	unsigned recipients_max;
+	unsigned connections_max;
+};
+
+struct config_pool {
+	char *name;
+	struct addr *sources;
+	size_t source_count;
+	char *host_name; /* HELO; the relay's when left out */
+	struct config_strings members;
+};
+
+struct config_route {
+	char *name;
+	struct config_strings domains; /* lower case */
+	char *pool;
+};
+
+struct config_token_key {
+	uint32_t id;
+	uint8_t secret[32];
+};
+
+struct relay_config {
+	char *host_name;
+	struct addr *name_servers;
+	size_t name_server_count;
+	struct config_listener *listeners; /* SMTP and HTTP */
+	size_t listener_count;
+	char *tls_chain_file, *tls_key_file;
+	char *spool_dir, *event_dir, *key_dir, *control_path;
+	char *track_host;
+	bool track_https;
+	struct config_pool *pools;
+	size_t pool_count;
+	struct config_route *routes;
+	size_t route_count;
+	struct config_account *accounts;
+	size_t account_count;
+	uint32_t retry_first_s, retry_longest_s, expire_s;
+	uint16_t lab_smtp_port, lab_dns_port; /* 0: the real ones */
+
+	/* Secrets, present only in the slices of the roles that may hold them. */
+	char *tls_chain, *tls_key; /* PEM: accept, http */
+	struct config_token_key
+		*token_keys; /* newest first: work, http, and accept its newest id */
+	size_t token_key_count;
+};
+
+/* NULL when the text is refused; error then has one line per fault. The caller frees. */
+struct relay_config *config_parse(const char *json, size_t n, struct buf *error);
+struct relay_config *config_load(const char *path, struct buf *error);
+void config_free(struct relay_config *c);
+
+const struct config_account *config_account(const struct relay_config *c, const char *name);
+const struct config_pool *config_pool(const struct relay_config *c, const char *name);
+
+#endif
