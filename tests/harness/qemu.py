@@ -243,12 +243,13 @@ class Line:
 class Machine:
     """One box. Start it, talk to it, cut its power; stop() (or leaving `with`) always kills it."""
 
-    def __init__(self, image, disks, nics=None, cmdline="", log_writes=(), shell=True,
-                 extra_args=()):
+    def __init__(self, image, disks, nics=None, cmdline="", log_writes=(), without=(),
+                 shell=True, extra_args=()):
         """IMAGE: folder of a built image. DISKS: folder for the data disks, kept between starts.
 
         NICS: {role: Tap | TapFd | User}; a role left out has no port. LOG_WRITES: roles of disks
-        whose writes are recorded, for forget_unflushed() after a power cut.
+        whose writes are recorded, for forget_unflushed() after a power cut. WITHOUT: roles of disks
+        that have been pulled out. SHELL: whether sh() works.
         """
         self.board = Board(image)
         self.folder = Path(disks)
@@ -256,9 +257,8 @@ class Machine:
         self.cmdline = " ".join(filter(None, [
             self.board.cmdline, "gatepost.console=shell" if shell else "", cmdline]))
         self.extra_args = list(extra_args)
-        self.shell_enabled = shell
         self.disks = {role: Disk(self.folder / f"{role}.img", role in log_writes)
-                      for role in self.board.disks if role != "root"}
+                      for role in self.board.disks if role not in ("root", *without)}
         self.process = self.console = self.shell = self.first_password = None
         self.started_at = None
 
