@@ -217,9 +217,7 @@ const char *data_refusal(const struct data *d, char text[DATA_TEXT_MAX])
 			 DATA_HEADER_MAX);
 		return "552 5.3.4";
 	case DATA_TOO_LARGE:
-		snprintf(text, DATA_TEXT_MAX,
-			 "the message is larger than the %" PRIu64 " bytes allowed here",
-			 d->size_max);
+		snprintf(text, DATA_TEXT_MAX, DATA_TOO_LARGE_FORMAT, d->size_max);
 		return "552 5.3.4";
 	default:
 		snprintf(text, DATA_TEXT_MAX, "line %" PRIu64 " of the message %s", d->fault_line,

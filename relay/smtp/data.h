@@ -16,6 +16,7 @@
 
 #include "lib/buf.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,8 @@ size_t data_dot(struct data *d, const char *bytes, size_t n, bool *end);
 /* BDAT: takes all; after the last chunk, data_last() gives a last line its end if it has none. */
 void data_chunk(struct data *d, const char *bytes, size_t n);
 void data_last(struct data *d);
+
+#define DATA_TOO_LARGE_FORMAT "the message is larger than the %" PRIu64 " bytes allowed here"
 
 /* The reply's status ("554 5.6.0") and what it says, in text; NULL when nothing is wrong. */
 const char *data_refusal(const struct data *d, char text[DATA_TEXT_MAX]);

@@ -116,7 +116,7 @@ void identify(const struct relay_config *config, const struct client *client,
 			best_rank = r;
 		}
 	}
-	*out = (struct identified){.status = STATUS_REFUSED};
+	*out = (struct identified){.status = STATUS_REFUSED, .known = best};
 	if (!best)
 		refuse_stranger(config, client, out);
 	else if (!fits(best, sender, from))

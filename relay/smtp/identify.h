@@ -24,6 +24,7 @@ struct client {
 
 struct identified {
 	const struct config_account *account; /* the config's; NULL when refused, and then: */
+	const struct config_account *known;   /* the client's, though not its sender's; or NULL */
 	const char *status;                   /* "550 5.7.1" */
 	char text[IDENTIFY_TEXT_MAX];         /* what is wrong, and what to do */
 };
