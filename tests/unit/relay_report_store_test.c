@@ -322,6 +322,75 @@ static void following_again_changes_nothing(void **state)
 	events_reader_free(r);
 }
 
+static void click(struct place *t, uint64_t ms, const char *url, enum hit_class class)
+{
+	happen(t, &(struct event){.kind = EVENT_CLICKED,
+				  .time_ms = NOW_MS + ms,
+				  .message = 5,
+				  .account = "acme",
+				  .url = (char *)(uintptr_t)url,
+				  .hit_class = (uint8_t) class});
+}
+
+/* From the tenth within a minute on, hits of one kind are one row; nothing else is drawn in. */
+static void a_flood_of_hits_is_one_row_with_a_count(void **state)
+{
+	struct place *t = *state;
+	const uint64_t minute = 60000 - NOW_MS % 60000; /* where the next one begins */
+
+	for (uint64_t i = 0; i < 50; i++) {
+		click(t, minute + i, "https://a.example/", HIT_SCANNER);
+		if (i % 10 == 0)
+			click(t, minute + i, "https://b.example/", HIT_SCANNER);
+	}
+	click(t, minute + 59000, "https://a.example/", HIT_PERSON);
+	click(t, minute + 60000, "https://a.example/", HIT_SCANNER);
+	follow(t);
+	for (int again = 0; again < 3; again++) {
+		assert_int_equal(rows_of(t, "{\"verb\":\"log\"}"), 10 + 5 + 1 + 1);
+		assert_int_equal(count_of(t, "acme"), 50 + 5 + 1 + 1);
+		json_t *answer = ask(t, "{\"verb\":\"log\",\"account\":\"acme\"}");
+		json_int_t hits = 0;
+		size_t i;
+		json_t *row;
+		json_array_foreach(json_object_get(answer, "rows"), i,
+				   row) if (json_object_get(row, "hits")) hits +=
+			json_integer_value(json_object_get(row, "hits"));
+		assert_int_equal(hits, 41);
+		json_decref(answer);
+		/* Followed again from the beginning, nothing changes. */
+		assert_int_equal(event_store_begin(follower_store(t->follower)), STORE_OK);
+		assert_int_equal(event_store_commit(follower_store(t->follower),
+						    (struct place_in_events){0}),
+				 STORE_OK);
+		stop(t);
+		start(t);
+		follow(t);
+	}
+}
+
+static void what_is_told_late_does_not_change_the_order(void **state)
+{
+	struct place *t = *state;
+	char id[MESSAGE_ID_STR_MAX], question[100];
+	struct event e = {
+		.time_ms = NOW_MS, .message = 5, .account = "acme", .rcpt = "b@c.example"};
+	static const uint8_t kinds[] = {EVENT_DELIVERED, EVENT_RECEIVED, EVENT_QUEUED};
+
+	for (size_t i = 0; i < 3; i++) {
+		e.kind = kinds[i];
+		happen(t, &e);
+	}
+	follow(t);
+	snprintf(question, sizeof(question), "{\"verb\":\"log\",\"message\":\"%s\"}",
+		 message_id_format(5, id));
+	json_t *answer = ask(t, question);
+	assert_string_equal(field(answer, 0, "event"), "received");
+	assert_string_equal(field(answer, 1, "event"), "queued");
+	assert_string_equal(field(answer, 2, "event"), "delivered");
+	json_decref(answer);
+}
+
 static void an_unfinished_transaction_is_followed_again(void **state)
 {
 	struct place *t = *state;
@@ -495,6 +564,8 @@ int main(void)
 		TEST(a_question_that_does_not_fit_is_refused_with_its_text),
 		TEST(statistics_count_by_account_kind_and_class),
 		TEST(following_again_changes_nothing),
+		TEST(a_flood_of_hits_is_one_row_with_a_count),
+		TEST(what_is_told_late_does_not_change_the_order),
 		TEST(an_unfinished_transaction_is_followed_again),
 		TEST(a_corrupt_store_is_set_aside_and_made_anew_from_the_journal),
 		TEST(a_damaged_event_is_counted_and_passed),
