@@ -25,7 +25,7 @@ void tls_server_free(struct tls_server *t); /* streams in use keep it alive */
 struct tls_client *tls_client_new(struct buf *error);
 void tls_client_free(struct tls_client *t);
 
-/* A self-signed ECDSA P-256 certificate for host, valid from the build's time for ten years. */
+/* A self-signed ECDSA P-256 certificate for host, valid from yesterday for ten years. */
 bool tls_self_signed(const char *host, struct buf *chain_pem, struct buf *key_pem,
 		     struct buf *error);
 

@@ -54,7 +54,7 @@ unsigned long conf_number(const struct lyd_node *parent, const char *leaf);
 /* True when a child of that name was set (an empty leaf, or a container with presence). */
 bool conf_has(const struct lyd_node *parent, const char *name);
 
-#define CONF_FOR_EACH(var, parent, name)                                                           \
+#define CONF_FOR_EACH(var, parent, name) \
 	for (const struct lyd_node *var = conf_child((parent), (name)); var; var = conf_next(var))
 
 #endif

@@ -34,11 +34,14 @@ enum message_type {
 	/* spool -> who submitted, once it is on disk or never will be */
 	MSG_SUBMITTED,
 
-	/* spool -> deliver, work: a body segment, opened for reading */
+	/* spool -> deliver, work: a body segment, opened for reading. A second one of the same
+	 * number (spool was restarted) takes the first one's place. On another channel a PREPARE
+	 * may overtake it: work then answers PREPARED_LATER. */
 	MSG_SEGMENT,      /* segment; fd */
-	MSG_SEGMENT_GONE, /* segment */
+	MSG_SEGMENT_GONE, /* segment: nothing lives in it any more, close it */
 
-	/* spool -> deliver: a message with recipients to serve; at start, all of them */
+	/* spool -> deliver: a message with recipients to serve; at start, all of them; and once
+	 * more when its body has moved: of a message that is known take the place, nothing else */
 	MSG_QUEUED,
 	/* deliver -> spool: what became of recipients. The message's last one lets spool forget it.
 	 */

@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Bytes; what is longer is cut when the event is encoded. */
+#define EVENT_TEXT_MAX 2048
+#define EVENT_URL_MAX  8192
+
 enum event_kind {
 	EVENT_RECEIVED = 1, /* detail: how the client was known; sender, subject, size */
 	EVENT_REJECTED,     /* detail: the reply given; message is 0 */
@@ -45,7 +49,8 @@ struct event {
 
 /* NULL strings are sent as "". */
 void event_encode(const struct event *e, struct buf *out);
-/* False when the record is damaged. event_clear() frees what decode allocated. */
+/* False, and *out empty, when the record is damaged. Otherwise no string is NULL, and event_clear()
+ * frees them. */
 bool event_decode(const void *bytes, size_t n, struct event *out);
 void event_clear(struct event *e);
 const char *event_kind_name(uint8_t kind); /* "received"; "unknown" otherwise */

@@ -16,10 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In bytes without the final NUL, unless said otherwise. A record over a bound is refused. */
 enum envelope_limit {
 	ENVELOPE_ADDRESS_MAX = 320, /* RFC 5321 §4.5.3.1: 64 + 1 + 255 */
-	ENVELOPE_RECIPIENTS_MAX = 1000,
-	ENVELOPE_REPLY_MAX = 1024, /* of a peer's last reply, the rest is cut */
+	ENVELOPE_ENVID_MAX = 100,   /* RFC 3461 §4.4 */
+	ENVELOPE_ORCPT_MAX = 500,   /* RFC 3461 §4.2 */
+	ENVELOPE_NAME_MAX = 255,    /* account, user, helo, pool, hosts, domain, selector */
+	ENVELOPE_SUBJECT_MAX = 256,
+	ENVELOPE_MESSAGE_ID_MAX = 998,
+	ENVELOPE_RECIPIENTS_MAX = 1000, /* recipients, at least one */
+	ENVELOPE_REPLY_MAX = 1024,      /* of a peer's last reply, NUL included; the rest is cut */
 	ENVELOPE_BYTES_MAX = 1000 * 1024,
 };
 
@@ -87,6 +93,7 @@ struct envelope {
 	size_t recipient_count;
 };
 
+/* Where the recipients' replies would make it larger than ENVELOPE_BYTES_MAX they are cut. */
 void envelope_encode(const struct envelope *e, struct buf *out);
 
 /* NULL when the record is damaged or breaks a bound; reason then says which. */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A policy as chains, maps and sets of one nftables table, "inet gatepost".
+ *
+ * Three consumers read this structure and nothing else: nfttext.c prints it, batch.c sends it,
+ * readback.c compares the kernel's dump with it. It therefore says everything: hooks, rules step by
+ * step, elements.
+ *
+ * What is generational is built anew for each commit, its name followed by "-N", N the generation
+ * that is chosen when it is applied. The base chains, counters and dynamic sets stand for good.
+ *
+ *   prerouting   whose source cannot be (spoofed, bogon, SYN flood): before conntrack
+ *   input        to the box                     } established first, then what may begin, by one
+ *   forward      between wan and dmz            } map lookup: address . protocol . port
+ *   allow        the end of every allowed way to a server: counts the connection
+ *   drop-REASON  the end of every other way: a log line at a bounded rate, a counter
+ *
+ * References are indices, so nothing is looked up by name. Pure.
+ */
+#ifndef GATEPOST_FWRULES_RULESET_H
+#define GATEPOST_FWRULES_RULESET_H
+
+#include "fwrules/policy.h"
+#include "lib/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RULESET_TABLE "gatepost"
+
+/* What the kernel can do that not every kernel can. */
+struct ruleset_caps {
+	bool flowtable;
+};
+
+/* ---- rules ---- */
+
+enum verdict_kind { VERDICT_ACCEPT, VERDICT_DROP, VERDICT_RETURN, VERDICT_JUMP, VERDICT_GOTO };
+struct verdict {
+	enum verdict_kind kind;
+	size_t chain; /* VERDICT_JUMP, VERDICT_GOTO */
+};
+
+enum ct_state { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8 };
+
+/* A rule is steps taken in order until one does not match. "Implies" is what else must hold. */
+enum step_kind {
+	STEP_IIF,            /* iifname name */
+	STEP_OIF,            /* oifname name */
+	STEP_CT_STATE,       /* any of ct */
+	STEP_NOT_SYN,        /* TCP flags other than SYN alone among fin, syn, rst, ack */
+	STEP_SYN,            /* SYN alone */
+	STEP_SADDR_IN,       /* source in set; implies family */
+	STEP_DADDR_IN,       /* destination in set; implies family */
+	STEP_SADDR_LINK,     /* IPv6 source is link-local */
+	STEP_ICMP_TYPE,      /* ICMP or ICMPv6 (by family) of number */
+	STEP_HOP_LIMIT,      /* IPv6 hop limit is number */
+	STEP_PORT,           /* TCP destination port number */
+	STEP_PORT_IN,        /* destination port of protocol number in set */
+	STEP_NO_RETURN,      /* fib: the source is not routed back where the packet came from */
+	STEP_RATE,           /* while under rate, burst */
+	STEP_OVER_RATE,      /* source (IPv6: its /64) has passed rate, burst, counted in set */
+	STEP_OVER_RATE_MARK, /* the same, of source and mark together */
+	STEP_SET_MARK,       /* packet mark number */
+	STEP_COUNT,          /* named counter */
+	STEP_COUNT_DADDR, /* the counter that map set names for the destination; implies family */
+	STEP_LOG,         /* name: the prefix */
+	STEP_OFFLOAD,     /* into the flowtable */
+	STEP_LOOKUP_SERVICE, /* verdict of destination . protocol . port in set; implies family */
+	STEP_LOOKUP_PORT,    /* verdict of protocol . port in set */
+	STEP_LOOKUP_DADDR,   /* verdict of destination in set; implies family */
+	STEP_VERDICT,
+};
+
+struct step {
+	enum step_kind kind;
+	int family;      /* AF_INET, AF_INET6 */
+	uint32_t number; /* icmp type, hop limit, port, protocol, mark, bits of enum ct_state */
+	size_t index;    /* of the set or counter */
+	struct rate rate;
+	uint32_t burst;   /* packets */
+	const char *name; /* device or log prefix; owned by the ruleset */
+	struct verdict verdict;
+};
+
+enum { RULE_STEPS_MAX = 6 };
+struct rule {
+	struct step steps[RULE_STEPS_MAX];
+	size_t n;
+};
+
+struct chain {
+	char *name;
+	bool base; /* stands for good, holds one jump; hook, priority and drop count only then */
+	unsigned hook; /* NF_INET_* */
+	int priority;
+	bool drop; /* the base chain's policy */
+	struct rule *rules;
+	size_t n, cap;
+};
+
+/* ---- sets ---- */
+
+enum key_kind {
+	KEY_IPV4,
+	KEY_IPV6,
+	KEY_PORT,         /* big-endian */
+	KEY_PROTO_PORT,   /* protocol . port */
+	KEY_IPV4_SERVICE, /* address . protocol . port */
+	KEY_IPV6_SERVICE,
+	KEY_IPV4_MARK, /* address . packet mark */
+	KEY_IPV6_MARK,
+};
+enum { KEY_BYTES_MAX = 24 };
+
+enum set_kind { SET_PLAIN, SET_VERDICTS, SET_COUNTERS };
+
+struct element {
+	uint8_t key[KEY_BYTES_MAX];  /* fields in network order, each padded to 4 bytes */
+	uint8_t last[KEY_BYTES_MAX]; /* interval sets: the upper bound of each field, inclusive */
+	struct verdict verdict;      /* SET_VERDICTS */
+	size_t counter;              /* SET_COUNTERS */
+};
+
+struct set {
+	char *name;
+	enum key_kind key;
+	enum set_kind kind;
+	bool interval;
+	bool dynamic;             /* filled by packets, stands for good */
+	uint32_t timeout_s;       /* dynamic */
+	uint32_t size;            /* at most; 0: no bound */
+	struct element *elements; /* sorted by key; intervals disjoint */
+	size_t n, cap;
+};
+
+size_t key_bytes(enum key_kind kind);
+
+/* ---- the whole ---- */
+
+struct ruleset {
+	struct chain *chains;
+	size_t chains_n, chains_cap;
+	struct set *sets;
+	size_t sets_n, sets_cap;
+	char **counters;
+	size_t counters_n, counters_cap;
+	char devices[ZONES_WITH_PORT][IFNAMSIZ]; /* of the flowtable */
+	size_t devices_n;                        /* 0: no flowtable */
+	char **texts;                            /* what steps point to */
+	size_t texts_n, texts_cap;
+};
+
+#define RULESET_FLOWTABLE "fast"
+
+struct ruleset *ruleset_compile(const struct policy *p, const struct ruleset_caps *caps);
+void ruleset_free(struct ruleset *rs);
+
+#endif

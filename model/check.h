@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What makes a config whole, beside each value's own type: what must be there, what may be there
+ * once, names that must mean something, and combinations that cannot work or would be a mistake
+ * (a relay open to everybody). All of it in C, so that every fault is told, at its place, in words.
+ */
+#ifndef GATEPOST_MODEL_CHECK_H
+#define GATEPOST_MODEL_CHECK_H
+
+#include "lib/addr.h"
+#include "model/fault.h"
+
+#include <libyang/libyang.h>
+
+/* What the schema demands: mandatory leaves, counts, duplicates, references, meaning of values. */
+void check_structure(const struct lyd_node *conf, struct faults *f);
+/* system, interfaces, groups, servers, policy (check_net.c). */
+void check_net(const struct lyd_node *conf, struct faults *f);
+/* relay (check_relay.c). */
+void check_relay(const struct lyd_node *conf, struct faults *f);
+
+/*
+ * Addresses, each with the node that it stands in, to be sorted and compared. The caller frees
+ * list.
+ */
+struct found_addr {
+	struct addr addr;
+	const struct lyd_node *node;
+};
+struct addr_list {
+	struct found_addr *list;
+	size_t count;
+	size_t cap;
+};
+void addr_list_add(struct addr_list *l, const struct addr *a, const struct lyd_node *node);
+/* Sorts, then tells every address that stands twice; the fault is at the later of the two. */
+void addr_list_check_unique(struct addr_list *l, struct faults *f);
+/* The node where a stands, or NULL. The list must be sorted. */
+const struct lyd_node *addr_list_find(const struct addr_list *l, const struct addr *a);
+void addr_list_free(struct addr_list *l);
+
+#endif
