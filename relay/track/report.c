@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What became of each link, for the event and for --explain. */
-#include "relay/track/rewrite.h"
+#include "relay/track/report.h"
 
 #include <stdlib.h>
 #include <string.h>

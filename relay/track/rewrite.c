@@ -89,8 +89,8 @@ static void read_header(struct rewriter *w)
 	struct mime_field f;
 
 	while (mime_next_field(w->in, headers, &at, &f)) {
-		if (control_is_ours(w->in, &f)) {
-			control_apply(w->in, &f, &w->wishes, &w->report->reason);
+		if (wishes_is_ours(w->in, &f)) {
+			wishes_apply(w->in, &f, &w->wishes, &w->report->reason);
 			remove_field(w, f.whole);
 		} else if (mime_field_is(w->in, &f, "List-Unsubscribe")) {
 			take_unsubscribe(w, &f);
@@ -129,9 +129,9 @@ static void read_part_control(struct rewriter *w, const struct mime_part *part,
 	struct mime_field f;
 
 	while (mime_next_field(w->in, part->headers, &at, &f)) {
-		if (!control_is_ours(w->in, &f))
+		if (!wishes_is_ours(w->in, &f))
 			continue;
-		control_apply(w->in, &f, wishes, &w->report->reason);
+		wishes_apply(w->in, &f, wishes, &w->report->reason);
 		remove_field(w, f.whole);
 	}
 }

@@ -8,8 +8,8 @@
 #include "lib/buf.h"
 #include "relay/mime/scan.h"
 #include "relay/mime/splice.h"
-#include "relay/track/control.h"
 #include "relay/track/rewrite.h"
+#include "relay/track/wishes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,9 +47,5 @@ bool textpart_has_pgp(const struct textpart *p);
 
 /* Finds the part's splices, seals its tokens, reports its links. */
 void textpart_track(struct textpart *p, struct tracking *t);
-
-/* report.c: copies url[n] */
-void track_report_link(struct track_report *r, const struct track_link *link, const char *url,
-		       size_t n);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "relay/track/control.h"
+#include "relay/track/wishes.h"
 
 #include "lib/utf8.h"
 
@@ -9,7 +9,7 @@
 
 static const char prefix[] = "X-Gatepost-";
 
-bool control_is_ours(const char *bytes, const struct mime_field *f)
+bool wishes_is_ours(const char *bytes, const struct mime_field *f)
 {
 	return f->name.end - f->name.start > strlen(prefix) &&
 	       strncasecmp(bytes + f->name.start, prefix, strlen(prefix)) == 0;
@@ -80,8 +80,8 @@ static bool apply_campaign(const char *value, struct wishes *w, struct buf *erro
 	return true;
 }
 
-bool control_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
-		   struct buf *error)
+bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
+		  struct buf *error)
 {
 	struct buf v = BUF_INIT;
 	bool ok = true;

@@ -8,8 +8,8 @@
  *
  * Every field whose name begins with X-Gatepost- is ours, and leaves the message on its way out.
  */
-#ifndef GATEPOST_RELAY_TRACK_CONTROL_H
-#define GATEPOST_RELAY_TRACK_CONTROL_H
+#ifndef GATEPOST_RELAY_TRACK_WISHES_H
+#define GATEPOST_RELAY_TRACK_WISHES_H
 
 #include "lib/buf.h"
 #include "relay/mime/field.h"
@@ -22,13 +22,13 @@ struct wishes {
 	char campaign[TOKEN_CAMPAIGN_MAX];
 };
 
-bool control_is_ours(const char *bytes, const struct mime_field *f);
+bool wishes_is_ours(const char *bytes, const struct mime_field *f);
 
 /*
  * Applies a field of ours to the wishes; clicks= speaks of both kinds, text= of plain text alone.
  * False, with *error saying what is wrong, when it cannot be understood: then nothing is tracked.
  */
-bool control_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
-		   struct buf *error);
+bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
+		  struct buf *error);
 
 #endif
