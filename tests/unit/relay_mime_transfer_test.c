@@ -76,7 +76,10 @@ static void encoders_are_undone_by_decoders(void **state)
 		for (int i = 0; i < round; i++) {
 			seed = seed * 1103515245u + 12345u;
 			unsigned r = seed >> 16;
-			buf_append(&text, r % 7 ? (char[]){(char)(r >> 3)} : "\r\n", r % 7 ? 1 : 2);
+			if (r % 7)
+				buf_appendc(&text, (char)(r >> 3));
+			else
+				buf_appends(&text, "\r\n");
 		}
 		buf_clear(&encoded);
 		buf_clear(&decoded);
