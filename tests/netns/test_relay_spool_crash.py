@@ -17,7 +17,7 @@ import pytest
 
 from tests.harness.crash.disk import ROOT, Cut, Disk, build_layer, read_log
 
-CUTS = int(os.environ.get("CRASH_ROUNDS", 200))
+CUTS = 2000 if os.environ.get("GATEPOST_SOAK") else 200
 SEEDS = 4
 STEPS = 40
 
