@@ -356,7 +356,6 @@ static void the_state_grows_past_its_first_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		store_test(f),
 		store_test(what_was_kept_is_there_after_a_restart),
 		store_test(a_batch_keeps_all_its_messages_under_ids_that_go_up),
 		store_test(a_message_larger_than_a_segment_gets_one_of_its_own_size),
