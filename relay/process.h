@@ -46,7 +46,9 @@ struct role {
 	void (*open)(struct process *p);
 	/* A new config has taken p->config's place; the old one is freed when this returns. */
 	void (*reload)(struct process *p);
-	/* A listening socket, non-blocking; again after a reload when it is new. */
+	/* A listening socket, non-blocking; at a reload only new ones come, after reload() was
+	 * called; one that the config no longer names (p->config->listeners) is the role's to
+	 * close. */
 	void (*listener)(struct process *p, const struct config_listener *l, int fd);
 	void (*peer_up)(struct process *p, enum role_id peer, unsigned index, struct channel *c);
 	void (*peer_down)(struct process *p, enum role_id peer, unsigned index, struct channel *c);
@@ -58,16 +60,20 @@ struct role {
 
 #define STOP_BOUND_S 10
 
-extern const struct role accept_role;  /* relay/smtp/accept.c */
-extern const struct role auth_role;    /* relay/smtp/auth.c */
-extern const struct role spool_role;   /* relay/spool/spool.c */
-extern const struct role work_role;    /* relay/queue/work.c */
-extern const struct role deliver_role; /* relay/queue/deliver.c */
-extern const struct role http_role;    /* relay/http/http.c */
-extern const struct role report_role;  /* relay/report/report.c */
+extern const struct role accept_role __attribute__((weak));  /* relay/smtp/accept.c */
+extern const struct role auth_role __attribute__((weak));    /* relay/smtp/auth.c */
+extern const struct role spool_role __attribute__((weak));   /* relay/spool/spool.c */
+extern const struct role work_role __attribute__((weak));    /* relay/queue/work.c */
+extern const struct role deliver_role __attribute__((weak)); /* relay/queue/deliver.c */
+extern const struct role http_role __attribute__((weak));    /* relay/http/http.c */
+extern const struct role report_role __attribute__((weak));  /* relay/report/report.c */
 
-/* Runs a role until it is told to stop: what main.c calls when it was executed as one. */
-int process_run(enum role_id id, unsigned index, int main_fd);
+/* Runs the role of that name until it is told to stop: what main.c calls when it was executed as
+ * one. The exit status. */
+int process_main(const char *role_name, const char *index, int main_fd);
+
+/* "accept"; NULL for a number that is no role's. */
+const char *role_name(enum role_id id);
 
 _Noreturn void process_exit(struct process *p);
 
