@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/text.h"
+#include "tests/unit/cmocka.h"
+
+#include <string.h>
+
+static struct model *model;
+
+/* Each config reads well; what is wrong with it only the whole can tell. */
+static const struct {
+	const char *text, *error;
+} faults[] = {
+	{"system { ssh { allow offce; } }\ngroups { office { 192.0.2.0/24; } }",
+	 "line 1: system ssh allow: \"offce\": no group or server has this name; did you mean "
+	 "\"office\"?\n"},
+	{"servers { web1 { address 203.0.113.10; allow http { tcp 80; from web9; } } }",
+	 "line 1: servers web1 allow http from: \"web9\": no group or server has this name; did "
+	 "you "
+	 "mean \"web1\"?\n"},
+	{"policy { box { ping zzz; } }",
+	 "line 1: policy box ping: \"zzz\": no group or server has this name\n"},
+	{"groups { web { 192.0.2.0/24; } }\nservers { web { } }",
+	 "line 2: servers web: a group has this name too; \"from web\" could mean either\n"},
+	{"servers {\n a { address 203.0.113.10; }\n b { address 203.0.113.10; }\n}",
+	 "line 3: servers b address: \"203.0.113.10\": taken already by servers a address (line "
+	 "2)\n"},
+	{"servers {\n a { address 2001:db8::1; }\n b { address 2001:DB8:0::1; }\n}",
+	 "line 3: servers b address: \"2001:DB8:0::1\": taken already by servers a address (line "
+	 "2)\n"},
+	{"servers { a { address 203.0.113.1; } }\n"
+	 "interfaces { dmz { device eth1; address 203.0.113.1/24; } }",
+	 "line 1: servers a address: \"203.0.113.1\": this box's own address (interfaces dmz "
+	 "address)\n"},
+	{"servers { a { address 203.0.114.1; } }\n"
+	 "interfaces { dmz { device eth1; address 203.0.113.1/24; } }",
+	 "line 1: servers a address: \"203.0.114.1\": in no network of interfaces dmz\n"},
+	{"servers { a { allow http { tcp 80; from any; } } }",
+	 "line 1: servers a address: missing: it has services but no address\n"},
+	{"servers { a { address 203.0.113.10; allow http { from any; } } }",
+	 "line 1: servers a allow http: allows nothing; give it tcp, udp or icmp\n"},
+	{"servers { a { address 203.0.113.10; allow http { tcp 80; } } }",
+	 "line 1: servers a allow http from: missing: say who may reach it (from any)\n"},
+	{"interfaces { wan { address 198.51.100.2/30; } }",
+	 "line 1: interfaces wan device: missing: the kernel's name of the port must be given "
+	 "(eth0)\n"},
+	{"interfaces { wan { device eth0; address 198.51.100.2/30; gateway 198.51.100.5; } }",
+	 "line 1: interfaces wan gateway: \"198.51.100.5\": in no network of interfaces wan; give "
+	 "wan "
+	 "an address beside it\n"},
+	{"interfaces { wan { device eth0; address 198.51.100.2/30; gateway 198.51.100.2; } }",
+	 "line 1: interfaces wan gateway: \"198.51.100.2\": this box's own address, not its "
+	 "gateway's\n"},
+	{"interfaces { wan { device e; address 192.0.2.2/24; gateway [ 192.0.2.1 192.0.2.3 ]; } }",
+	 "line 1: interfaces wan gateway: \"192.0.2.3\": a second gateway for IPv4; one for each "
+	 "family\n"},
+	{"interfaces { wan { device e; address [ 2001:db8::2/64 192.0.2.2/24 192.0.2.3/24 ];\n"
+	 "gateway [ 192.0.2.1 2001:db8::1 fe80::1 ]; } }",
+	 "line 2: interfaces wan gateway: \"fe80::1\": one too many; at most 2 may be given\n"
+	 "line 2: interfaces wan gateway: \"fe80::1\": a second gateway for IPv6; one for each "
+	 "family\n"},
+	{"interfaces { wan { device eth0; address 192.0.2.1/24; }\n"
+	 "dmz { device eth0; address 192.0.2.2/24; } }",
+	 "line 2: interfaces dmz device: \"eth0\": interfaces wan is on this device too; give one "
+	 "of "
+	 "them another vlan\n"
+	 "line 2: interfaces dmz address: \"192.0.2.2/24\": the network of interfaces wan address "
+	 "192.0.2.1/24; each side needs one of its own\n"},
+	{"interfaces { wan { device eth0; address 192.0.2.1/24; }\n"
+	 "dmz { device eth1; address 192.0.2.1/25; } }",
+	 "line 2: interfaces dmz address: \"192.0.2.1/25\": taken already by interfaces wan "
+	 "address "
+	 "(line 1)\n"},
+	{"groups { office { 192.0.2.0/24;\n192.0.2.0/24; } }",
+	 "line 2: groups office: \"192.0.2.0/24\": given twice\n"},
+	{"system { ntp [ 2001:db8::1\n 2001:db8::0:1 ]; }",
+	 "line 2: system ntp: \"2001:db8::0:1\": taken already by system ntp (line 1)\n"},
+	{"relay { }", "line 1: relay host-name: missing: a host name must be given\n"},
+	{"relay { host-name r; listen a; }",
+	 "line 1: relay listen a port: missing: a number from 0 to 65535 must be given\n"},
+	{"relay { host-name r; listen a { port 25; }\nhttp b { port 25; } }",
+	 "line 2: relay http b port: \"25\": relay listen a listens there already\n"},
+	{"relay { host-name r;\n account a { networks 0.0.0.0/0; } }",
+	 "line 2: relay account a networks: \"0.0.0.0/0\": these networks are every IPv4 address: "
+	 "the "
+	 "relay would be open to everybody; name fewer, or add auth-required\n"},
+	{"relay { host-name r;\n account a { networks [ 128.0.0.0/1 0.0.0.0/2 64.0.0.0/2 ]; } }",
+	 "line 2: relay account a networks: \"128.0.0.0/1\": these networks are every IPv4 "
+	 "address: "
+	 "the relay would be open to everybody; name fewer, or add auth-required\n"},
+	{"relay { host-name r;\n account a { networks [ 192.0.2.0/24 ::/0 ]; } }",
+	 "line 2: relay account a networks: \"192.0.2.0/24\": these networks are every IPv6 "
+	 "address: "
+	 "the relay would be open to everybody; name fewer, or add auth-required\n"},
+	{"relay { host-name r; account a { networks 0.0.0.0/0; auth-required; } }",
+	 "line 1: relay account a user: missing: auth-required, but nobody can log in\n"},
+	{"relay { host-name r; account a { from \"*@a.example\"; } }",
+	 "line 1: relay account a networks: missing: with neither networks nor a user nobody can "
+	 "send as it\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; user u; } }",
+	 "line 1: relay account a user u password: missing: a text of 1 to 255 bytes must be "
+	 "given\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; }\npool q { source 203.0.113.5; } }",
+	 "line 2: relay pool q source: \"203.0.113.5\": taken already by relay pool p source (line "
+	 "1)\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; } }\nservers { w { address "
+	 "203.0.113.5; } }",
+	 "line 1: relay pool p source: \"203.0.113.5\": taken already by servers w address\n"},
+	{"relay { host-name r; pool p; }",
+	 "line 1: relay pool p source: missing: the pool has no address to send from\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; members acme; } }",
+	 "line 1: relay pool p members: \"acme\": no account has this name\n"},
+	{"relay { host-name r; account acme { networks 192.0.2.0/24; pool certifed; }\n"
+	 "pool certified { source 203.0.113.5; } }",
+	 "line 1: relay account acme pool: \"certifed\": no pool has this name; did you mean "
+	 "\"certified\"?\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; members a; }\n"
+	 "account a { networks 192.0.2.0/24; }\naccount b { networks 192.0.3.0/24; } }",
+	 "line 3: relay account b pool: missing: every pool has members, and b is a member of "
+	 "none, "
+	 "so its mail could not leave\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; members a; }\n"
+	 "pool q { source 203.0.113.6; }\n"
+	 "account a { networks 192.0.2.0/24; }\naccount b { networks 192.0.3.0/24; pool p; } }",
+	 "line 4: relay account b pool: \"p\": this pool is its members' alone; add b to relay "
+	 "pool p "
+	 "members\n"},
+	{"relay { host-name r; route y { domain y.example; pool nowhere; } }",
+	 "line 1: relay route y pool: \"nowhere\": no pool has this name\n"},
+	{"relay { host-name r; route y { pool p; } pool p { source 192.0.2.1; } }",
+	 "line 1: relay route y domain: missing: at least 1 must be given\n"},
+	{"relay { host-name r; pool p { source 192.0.2.1; }\nroute y { domain y.example; pool p; "
+	 "}\n"
+	 "route z { domain Y.example; pool p; } }",
+	 "line 3: relay route z domain: \"Y.example\": relay route y has this domain already\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; sign { dkim; } } }",
+	 "line 1: relay account a sign domain: missing: whose signature is it to be?\n"
+	 "line 1: relay account a sign selector: missing: the key is DOMAIN.SELECTOR.pem\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; track { opens; } } }",
+	 "line 1: relay account a track host: missing: links need a host name; give it here or in "
+	 "relay tracking\n"},
+	{"relay { host-name r; tls { chain-file /c; } }",
+	 "line 1: relay tls: chain-file and key-file go together; only one is given\n"},
+	{"relay { host-name r; retry { first 600; longest 60; } }",
+	 "line 1: relay retry: first (600) is longer than longest (60)\n"},
+	{"relay { host-name r; retry { expire 600; } }",
+	 "line 1: relay retry: longest (14400) is longer than expire (600)\n"},
+};
+
+static void each_mistake_is_told_with_its_line(void **state)
+{
+	struct buf error = BUF_INIT;
+	struct lyd_node *conf;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		buf_clear(&error);
+		if (!text_parse(model, faults[i].text, strlen(faults[i].text), &conf, &error))
+			fail_msg("%s: %s", faults[i].text, buf_str(&error));
+		assert_false(model_validate(model, &conf, &error));
+		assert_string_equal(buf_str(&error), faults[i].error);
+		conf_free(conf);
+	}
+	buf_free(&error);
+}
+
+static void a_right_config_passes(void **state)
+{
+	static const char *const right[] = {
+		"relay { host-name r; account a { networks 0.0.0.0/0; auth-required;"
+		" user u { password \"$y$x\"; } } }",
+		"relay { host-name r; account a { networks [ 0.0.0.0/1 ::/1 ]; } }",
+		"relay { host-name r; listen a { port 0; } listen b { port 0; } }",
+		"interfaces { wan { device e; address 2001:db8::2/64; gateway fe80::1; } }",
+		"interfaces { wan { device e; address 192.0.2.2/31; gateway 192.0.2.3; }"
+		" dmz { device e; vlan 5; address 203.0.113.1/24; } }",
+		"servers { w { address [ 203.0.113.9 2001:db8::9 ]; allow p { icmp; from w; } } }",
+		"interfaces { wan { device e; address 203.0.113.2/24; }"
+		" dmz { device f; address 203.0.113.65/26; } }",
+	};
+	struct buf error = BUF_INIT;
+	struct lyd_node *conf;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
+		assert_true(text_parse(model, right[i], strlen(right[i]), &conf, &error));
+		if (!model_validate(model, &conf, &error))
+			fail_msg("%s: %s", right[i], buf_str(&error));
+		conf_free(conf);
+	}
+}
+
+/* Defaults that validation adds are nobody's setting: they do not show in the text. */
+static void validation_leaves_the_text_alone(void **state)
+{
+	struct buf in = BUF_INIT, out = BUF_INIT, error = BUF_INIT;
+	struct lyd_node *conf;
+
+	(void)state;
+	assert_true(buf_read_file(&in, "tests/golden/text/design.ok", TEXT_MAX));
+	assert_true(text_parse(model, buf_str(&in), in.len, &conf, &error));
+	if (!model_validate(model, &conf, &error))
+		fail_msg("%s", buf_str(&error));
+	text_print(conf, NULL, &out);
+	assert_string_equal(buf_str(&out), buf_str(&in));
+	conf_free(conf);
+	buf_free(&in);
+	buf_free(&out);
+}
+
+static int setup(void **state)
+{
+	struct buf error = BUF_INIT;
+
+	(void)state;
+	model = model_open("model", false, &error);
+	return model ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	model_close(model);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_is_told_with_its_line),
+		cmocka_unit_test(a_right_config_passes),
+		cmocka_unit_test(validation_leaves_the_text_alone),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
