@@ -51,7 +51,7 @@ void scheduler_turn(void)
 
 static void set_due_timer(void)
 {
-	const struct heap_item *first = heap_first(&scheduler.due);
+	const struct timeline_item *first = timeline_first(&scheduler.due);
 	uint64_t now_ms = clock_wall_ms();
 	double after = DUE_LONGEST_S;
 

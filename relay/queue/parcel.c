@@ -89,7 +89,7 @@ void parcels_make(struct mail *m)
 
 /* --- moving --- */
 
-static struct parcel *parcel_due(struct heap_item *item)
+static struct parcel *parcel_due(struct timeline_item *item)
 {
 	return (struct parcel *)((char *)item - offsetof(struct parcel, due));
 }
@@ -106,7 +106,7 @@ void parcel_wait(struct parcel *p)
 		return;
 	}
 	p->state = PARCEL_WAITING;
-	heap_add(&scheduler.due, &p->due, next_ms);
+	timeline_add(&scheduler.due, &p->due, next_ms);
 	scheduler_turn();
 }
 
@@ -114,9 +114,9 @@ void parcels_due(void)
 {
 	uint64_t now_ms = clock_wall_ms();
 
-	for (struct heap_item *item;
-	     (item = heap_first(&scheduler.due)) && item->at_ms <= now_ms;) {
-		heap_remove(&scheduler.due, item);
+	for (struct timeline_item *item;
+	     (item = timeline_first(&scheduler.due)) && item->at_ms <= now_ms;) {
+		timeline_remove(&scheduler.due, item);
 		parcel_ready(parcel_due(item));
 	}
 }
@@ -152,7 +152,7 @@ void parcel_detach(struct parcel *p)
 
 	switch (p->state) {
 	case PARCEL_WAITING:
-		heap_remove(&scheduler.due, &p->due);
+		timeline_remove(&scheduler.due, &p->due);
 		break;
 	case PARCEL_READY:
 		fair_remove(&d->ready, &p->turn);
@@ -325,7 +325,7 @@ static void settle(struct settling s, const struct client_result *results, bool 
 	free(s.items);
 	if (p->count) {
 		p->state = PARCEL_WAITING;
-		heap_add(&scheduler.due, &p->due, s.next_ms);
+		timeline_add(&scheduler.due, &p->due, s.next_ms);
 		scheduler_turn();
 	} else {
 		parcel_free(p);

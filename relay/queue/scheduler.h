@@ -24,9 +24,9 @@
 #include "relay/deliver/resolve.h"
 #include "relay/process.h"
 #include "relay/queue/fair.h"
-#include "relay/queue/heap.h"
 #include "relay/queue/retry.h"
 #include "relay/queue/share.h"
+#include "relay/queue/timeline.h"
 
 enum scheduler_limit {
 	SESSIONS_MAX = 256, /* connections at a time, all destinations together */
@@ -63,7 +63,7 @@ struct rcpt {
 #define NO_RCPT UINT16_MAX
 
 enum parcel_state {
-	PARCEL_WAITING, /* in the heap */
+	PARCEL_WAITING, /* in the timeline */
 	PARCEL_READY,
 	PARCEL_CHOSEN,
 	PARCEL_PREPARING,
@@ -74,7 +74,7 @@ enum parcel_state {
 
 struct parcel {
 	struct fair_item turn; /* first: in its destination's ready or prepared queue */
-	struct heap_item due;
+	struct timeline_item due;
 	struct mail *mail;
 	struct destination *destination;
 	struct parcel *next; /* of the same mail */
@@ -196,7 +196,7 @@ struct scheduler {
 	size_t worker_count;
 	struct share slots;  /* of sessions */
 	struct share memory; /* of bodies */
-	struct heap due;
+	struct timeline due;
 	ev_timer due_timer;
 	ev_idle turn; /* never started, only fed */
 	ev_timer drain_timer;
