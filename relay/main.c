@@ -161,6 +161,15 @@ static const struct control_owner control_owner = {
 
 /* ---- loading ---- */
 
+/* The directory of the secrets: main's, and passable for the role that signs. */
+static bool own_keys(const char *directory, struct buf *error)
+{
+	if ((mkdir(directory, 0711) == 0 || errno == EEXIST) && sandbox_own_keys(directory))
+		return true;
+	buf_printf(error, "directory/keys: cannot prepare '%s': %s\n", directory, strerror(errno));
+	return false;
+}
+
 /* Everything that may be refused is tried before anything that is in force is touched. */
 static bool load(struct buf *error)
 {
@@ -172,15 +181,8 @@ static bool load(struct buf *error)
 		buf_printf(error, "%s: %s\n", relay.config_path, strerror(errno));
 	else
 		config = config_parse(buf_str(&json), json.len, error);
-	if (!config)
-		goto refused;
-	if (!sandbox_own_keys(config->key_dir)) {
-		buf_printf(error,
-			   "directory/keys: cannot give the keys in '%s' to their user: %s\n",
-			   config->key_dir, strerror(errno));
-		goto refused;
-	}
-	if (!slice_secrets_load(config, &secrets, error))
+	if (!config || !own_keys(config->key_dir, error) ||
+	    !slice_secrets_load(config, &secrets, error))
 		goto refused;
 	struct listen_set *listeners = listen_open(config, relay.listeners, error);
 	if (!listeners)
