@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Moving bodies: one old message that waits for its peer must not pin a whole segment.
+ *
+ * What lives in a sparse segment is copied behind the newest bodies, synced, and only then do the
+ * records name the new place; the old segment dies by itself. A copy that does not have the
+ * checksum of its original is not taken: the message is set aside.
+ */
+#include "lib/log.h"
+#include "relay/spool/segment.h"
+#include "relay/spool/store_inner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOVE_MESSAGES_MAX 256
+
+struct move {
+	uint64_t id;
+	struct place from, to;
+};
+
+/* Which messages live in the segment: at most MOVE_MESSAGES_MAX and STORE_MOVE_BYTES of them, but
+ * at least one. */
+static size_t choose(struct store *s, uint32_t segment, struct move *moves)
+{
+	struct whereabouts where;
+	uint64_t id = 0, bytes = 0;
+	size_t count = 0;
+
+	if (state_begin(&s->state, false) != 0)
+		return 0;
+	while (count < MOVE_MESSAGES_MAX && state_next(&s->state, id, &id) == 0) {
+		if (state_where(&s->state, id, &where) != 0 || where.place.segment != segment)
+			continue;
+		bytes += where.place.size;
+		if (count && bytes > STORE_MOVE_BYTES)
+			break;
+		moves[count++] = (struct move){.id = id, .from = where.place};
+	}
+	state_abort(&s->state);
+	return count;
+}
+
+/* Copies each; what is damaged leaves the list. Gives an errno when the disk is at fault. */
+static int copy(struct store *s, int fd, struct move *moves, size_t *count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *count; i++) {
+		struct move m = moves[i];
+		uint32_t crc;
+		const char *fault = segment_check(fd, m.id, &m.from, SEGMENT_HEADER, &crc);
+		int error = 0;
+
+		if (!fault)
+			error = bodies_append(s->bodies, m.id, fd, m.from.offset, m.from.size, &crc,
+					      &m.to);
+		if (error == EILSEQ || error == EBADMSG)
+			fault = "its body's checksum does not fit its bytes";
+		if (fault)
+			store_set_aside(s, m.id, true, fault);
+		else if (error)
+			return error;
+		else
+			moves[kept++] = m;
+	}
+	*count = kept;
+	return kept ? bodies_sync(s->bodies) : 0;
+}
+
+static int write_places(struct store *s, const struct move *moves, size_t count)
+{
+	int error;
+
+	do {
+		error = state_begin(&s->state, true);
+		for (size_t i = 0; !error && i < count; i++)
+			error = state_move(&s->state, moves[i].id, &moves[i].to);
+		if (!error)
+			error = store_note_segments(s);
+		if (!error)
+			error = state_commit(&s->state);
+		else
+			state_abort(&s->state);
+	} while (state_grow(&s->state, error));
+	return error;
+}
+
+static void announce(struct store *s, uint64_t id)
+{
+	struct queued q;
+
+	/* What comes next after the id before it is the message itself, unless it was set aside. */
+	if (!store_next(s, id - 1, &q))
+		return;
+	if (q.envelope->id == id)
+		s->watch->moved(s->arg, &q);
+	envelope_free(q.envelope);
+}
+
+void store_move(struct store *s)
+{
+	static struct move moves[MOVE_MESSAGES_MAX];
+	uint32_t segment = bodies_sparse(s->bodies);
+	size_t count = segment ? choose(s, segment, moves) : 0;
+	uint64_t bytes = 0;
+
+	if (!segment)
+		return;
+	for (size_t i = 0; i < count; i++)
+		bytes += segment_record_size(moves[i].from.size);
+	int fd = bodies_read(segment);
+	if (fd < 0 || !count || !reserve_allows(&s->reserve, bodies_cost(s->bodies, bytes))) {
+		bodies_leave(s->bodies, segment);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	int error = copy(s, fd, moves, &count);
+	close(fd);
+	if (error)
+		bodies_give_up(s->bodies);
+	else
+		error = write_places(s, moves, count);
+	if (error) {
+		log_error("cannot move old messages together: %s", mdb_strerror(error));
+		bodies_leave(s->bodies, segment);
+		return;
+	}
+	bodies_moved(s->bodies, segment);
+	for (size_t i = 0; i < count; i++) {
+		bodies_dead(s->bodies, &moves[i].from);
+		bodies_alive(s->bodies, &moves[i].to);
+	}
+	for (size_t i = 0; i < count; i++)
+		announce(s, moves[i].id);
+}

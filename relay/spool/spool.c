@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Three parts: what came and waits for a batch; the batch; and what peers are told (announce.c).
+ */
+#include "relay/spool/spool.h"
+
+#include "lib/log.h"
+#include "relay/process.h"
+#include "relay/spool/announce.h"
+#include "relay/spool/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Who waits for an answer; channel is NULL once they are gone. */
+struct asker {
+	struct channel *channel;
+	uint64_t id;
+};
+
+static struct {
+	struct process *process;
+	struct store *store;
+
+	struct addition additions[SPOOL_BATCH_MAX];
+	struct asker submitters[SPOOL_BATCH_MAX];
+	size_t addition_count;
+	uint64_t bytes;
+
+	/* As long as deliver makes it: more only while the disk refuses it. */
+	struct progress *progress;
+	struct asker *reporters;
+	size_t progress_count, progress_cap;
+	bool progress_failed; /* it waits for its retry, apart from new mail */
+	bool stopping;
+
+	ev_idle quiet;           /* nothing more to read: time for a batch */
+	ev_timer progress_timer; /* the oldest progress has waited long enough */
+	ev_timer housekeeping;
+} spool;
+
+/* --- the batch --- */
+
+static void answer_submit(const struct asker *a, enum submit_status status, uint64_t message)
+{
+	struct submitted answer = {.status = (uint8_t)status};
+	struct buf payload = BUF_INIT;
+
+	if (!a->channel)
+		return;
+	if (status == SUBMIT_KEPT)
+		answer.message = message;
+	submitted_encode(&answer, &payload);
+	channel_send(a->channel, MSG_SUBMITTED, a->id, &payload, -1);
+	buf_free(&payload);
+	if (spool.stopping)
+		channel_flush(a->channel);
+}
+
+static void answer_additions(void)
+{
+	for (size_t i = 0; i < spool.addition_count; i++) {
+		struct addition *a = &spool.additions[i];
+		struct queued queued = {.place = a->place, .envelope = a->envelope};
+
+		answer_submit(&spool.submitters[i], a->status, a->envelope->id);
+		if (a->status == SUBMIT_KEPT)
+			announce_queued(&queued);
+		envelope_free(a->envelope);
+		close(a->fd);
+	}
+	spool.addition_count = 0;
+	spool.bytes = 0;
+}
+
+static void answer_progress(void)
+{
+	for (size_t i = 0; i < spool.progress_count; i++) {
+		const struct asker *a = &spool.reporters[i];
+
+		if (a->channel)
+			channel_send(a->channel, MSG_PROGRESSED, a->id, NULL, -1);
+		if (a->channel && spool.stopping)
+			channel_flush(a->channel);
+		free(spool.progress[i].items);
+	}
+	spool.progress_count = 0;
+}
+
+static void progress_in_ms(unsigned ms)
+{
+	ev_timer_stop(spool.process->loop, &spool.progress_timer);
+	ev_timer_set(&spool.progress_timer, ms / 1000.0, 0);
+	ev_timer_start(spool.process->loop, &spool.progress_timer);
+}
+
+static void commit(bool with_progress)
+{
+	size_t count = with_progress ? spool.progress_count : 0;
+	const struct progress **progress = calloc(count + 1, sizeof(const struct progress *));
+
+	if (!progress)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		progress[i] = &spool.progress[i];
+	bool noted = store_commit(spool.store, clock_wall_ms(), spool.additions,
+				  spool.addition_count, progress, count);
+	free(progress);
+	answer_additions();
+	if (with_progress) {
+		spool.progress_failed = !noted;
+		ev_timer_stop(spool.process->loop, &spool.progress_timer);
+		if (noted)
+			answer_progress();
+		else
+			progress_in_ms(SPOOL_RETRY_MS);
+	}
+	/* It starts anew with what comes next. */
+	ev_idle_stop(spool.process->loop, &spool.quiet);
+}
+
+static void on_quiet(struct ev_loop *loop, ev_idle *w, int events)
+{
+	(void)loop;
+	(void)w;
+	(void)events;
+	commit(!spool.progress_failed);
+}
+
+static void on_progress_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)w;
+	(void)events;
+	/* A retry goes alone: whatever fails there must not fail new mail. */
+	if (spool.progress_failed && spool.addition_count)
+		commit(false);
+	commit(true);
+}
+
+/* --- what comes --- */
+
+static void take_submit(struct channel *c, struct message *m)
+{
+	struct asker asker = {.channel = c, .id = m->id};
+	const char *reason = "it came without its bytes";
+	struct envelope *e = NULL;
+	struct stat st;
+
+	if (m->fd >= 0)
+		e = envelope_decode(m->payload, m->len, &reason);
+	if (!e) {
+		log_error("a submitted message is refused: %s", reason);
+		answer_submit(&asker, SUBMIT_ERROR, 0);
+		return;
+	}
+	spool.submitters[spool.addition_count] = asker;
+	spool.additions[spool.addition_count++] = (struct addition){.envelope = e, .fd = m->fd};
+	if (fstat(m->fd, &st) == 0)
+		spool.bytes += (uint64_t)st.st_size;
+	m->fd = -1;
+	if (spool.addition_count == SPOOL_BATCH_MAX || spool.bytes >= SPOOL_BATCH_BYTES_MAX)
+		commit(!spool.progress_failed);
+	else
+		ev_idle_start(spool.process->loop, &spool.quiet);
+}
+
+static void grow_progress(void)
+{
+	size_t cap = spool.progress_cap ? 2 * spool.progress_cap : SPOOL_PROGRESS_MAX;
+
+	spool.progress = realloc(spool.progress, cap * sizeof(*spool.progress));
+	spool.reporters = realloc(spool.reporters, cap * sizeof(*spool.reporters));
+	if (!spool.progress || !spool.reporters)
+		abort();
+	spool.progress_cap = cap;
+}
+
+static void take_progress(struct channel *c, struct message *m)
+{
+	struct progress p;
+
+	if (!progress_decode(m, &p)) {
+		log_error("deliver sent progress that is damaged");
+		return;
+	}
+	if (spool.progress_count == spool.progress_cap)
+		grow_progress();
+	spool.reporters[spool.progress_count] = (struct asker){.channel = c, .id = m->id};
+	spool.progress[spool.progress_count++] = p;
+	if (spool.progress_failed)
+		return;
+	if (spool.progress_count >= SPOOL_PROGRESS_MAX)
+		commit(true);
+	else if (!ev_is_active(&spool.progress_timer))
+		progress_in_ms(SPOOL_PROGRESS_MS);
+}
+
+static void spool_message(struct process *p, enum role_id from, struct channel *c,
+			  struct message *m)
+{
+	(void)p;
+	if (m->type == MSG_SUBMIT)
+		take_submit(c, m);
+	else if (m->type == MSG_PROGRESS)
+		take_progress(c, m);
+	else
+		log_warn("role %d sent a message of type %u", from, m->type);
+}
+
+/* --- peers --- */
+
+static void spool_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
+{
+	(void)p;
+	(void)index;
+	/* A new deliver must not hear that a message waits which the last one has sent. */
+	if (peer == ROLE_DELIVER && spool.progress_count)
+		commit(true);
+	if (peer == ROLE_DELIVER || peer == ROLE_WORK)
+		announce_to(c, peer == ROLE_DELIVER);
+}
+
+/* A submitter that is gone has told nobody that the message is kept: it is dropped. What was
+ * delivered stays delivered. */
+static void spool_peer_down(struct process *p, enum role_id peer, unsigned index, struct channel *c)
+{
+	size_t kept = 0;
+
+	(void)p;
+	(void)peer;
+	(void)index;
+	announce_no_more(c);
+	for (size_t i = 0; i < spool.addition_count; i++) {
+		if (spool.submitters[i].channel == c) {
+			envelope_free(spool.additions[i].envelope);
+			close(spool.additions[i].fd);
+			continue;
+		}
+		spool.submitters[kept] = spool.submitters[i];
+		spool.additions[kept++] = spool.additions[i];
+	}
+	spool.addition_count = kept;
+	for (size_t i = 0; i < spool.progress_count; i++)
+		if (spool.reporters[i].channel == c)
+			spool.reporters[i].channel = NULL;
+}
+
+/* --- the process --- */
+
+static void on_housekeeping(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)w;
+	(void)events;
+	store_tick(spool.store, clock_steady_ms());
+}
+
+static void on_segment(void *arg, uint32_t segment)
+{
+	(void)arg;
+	announce_segment(segment);
+}
+
+static void on_segment_gone(void *arg, uint32_t segment)
+{
+	(void)arg;
+	announce_segment_gone(segment);
+}
+
+static void on_moved(void *arg, const struct queued *m)
+{
+	(void)arg;
+	announce_moved(m);
+}
+
+static void spool_open(struct process *p)
+{
+	static const struct store_watch watch = {on_segment, on_segment_gone, on_moved};
+	static const struct store_options options;
+	struct buf error = BUF_INIT;
+
+	spool.process = p;
+	spool.store = store_open(&options, &watch, NULL, &error);
+	if (!spool.store)
+		fatal("%s", buf_str(&error));
+	struct store_figures f = store_figures(spool.store);
+	log_info("%ju messages in %ju segments, %ju set aside", (uintmax_t)f.messages,
+		 (uintmax_t)f.segments, (uintmax_t)f.damaged);
+
+	announce_open(p->loop, spool.store);
+	ev_idle_init(&spool.quiet, on_quiet);
+	ev_timer_init(&spool.progress_timer, on_progress_timer, 0, 0);
+	ev_timer_init(&spool.housekeeping, on_housekeeping, 1, 1);
+	ev_timer_start(p->loop, &spool.housekeeping);
+	store_tick(spool.store, clock_steady_ms());
+}
+
+static void spool_stop(struct process *p)
+{
+	spool.stopping = true;
+	commit(true);
+	announce_flush();
+	store_close(spool.store);
+	process_exit(p);
+}
+
+const struct role spool_role = {
+	.name = "spool",
+	.open = spool_open,
+	.peer_up = spool_peer_up,
+	.peer_down = spool_peer_down,
+	.message = spool_message,
+	.stop = spool_stop,
+};
