@@ -12,22 +12,23 @@ wired to: disks are files in a folder of the caller's, ports go to taps, to QEMU
 network, or nowhere.
 
 Two serial lines: `console` is ttyS0, what an administrator sees; sh() speaks to the root shell
-on ttyS1 that the boot option gatepost.console=shell opens. Everything is a child of this process and
-dies with it (PR_SET_PDEATHSIG), so that no test leaves a machine behind.
+on ttyS1 that the boot option gatepost.console=shell opens. QEMU dies with this process
+(PR_SET_PDEATHSIG), so that no test leaves a machine behind.
 """
 import ctypes
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-import pexpect
-import pexpect.fdpexpect
+from tests.harness import blklog
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / os.environ.get("GATEPOST_IMAGES", "output/images")
@@ -78,26 +79,37 @@ class User:
 
 
 class Disk:
-    """A disk backed by the raw file PATH; LOG, when given, records its writes (blklog.py)."""
+    """A disk backed by the raw file PATH. With LOG its writes are recorded there, and BASE holds
+    the disk as it was at the start: what forget_unflushed() needs."""
 
-    def __init__(self, path, log=None):
-        self.path, self.log = Path(path), log
+    def __init__(self, path, logged):
+        self.path = Path(path)
+        self.log = self.path.with_suffix(".log") if logged else None
+        self.base = self.path.with_suffix(".base")
 
-    def create(self, size):
+    def prepare(self, size):
         if not self.path.exists():
             with open(self.path, "wb") as disk:
                 disk.truncate(size)
-        if self.log and not Path(self.log).exists():
-            Path(self.log).touch()
+        if self.log:
+            subprocess.run(["cp", "--sparse=always", self.path, self.base], check=True)
+            self.log.write_bytes(b"")
+
+    def forget_unflushed(self):
+        """Makes the disk what it would be after a power cut; returns (writes kept, writes lost)."""
+        counts = blklog.replay(self.log, self.base)
+        self.base.rename(self.path)
+        return counts
 
     def arguments(self, role):
-        base = f"driver=file,filename={self.path},node-name={role}-file"
-        raw = f"driver=raw,file={role}-file,node-name="
+        # The guest's flushes end here: the host is not the one that loses power.
+        file = f"driver=file,filename={self.path},node-name={role}-file,cache.no-flush=on"
         if not self.log:
-            return ["-blockdev", base, "-blockdev", raw + role]
-        return ["-blockdev", base, "-blockdev", raw + f"{role}-data",
-                "-blockdev", f"driver=file,filename={self.log},node-name={role}-log",
-                "-blockdev", f"driver=blklogwrites,file={role}-data,log={role}-log,"
+            return ["-blockdev", file, "-blockdev", f"driver=raw,file={role}-file,node-name={role}"]
+        return ["-blockdev", file,
+                "-blockdev", f"driver=file,filename={self.log},node-name={role}-log,"
+                             "cache.no-flush=on",
+                "-blockdev", f"driver=blklogwrites,file={role}-file,log={role}-log,"
                              f"node-name={role}"]
 
 
@@ -170,15 +182,74 @@ def kvm_works(image):
     return works
 
 
+class Line:
+    """Our end of a serial line. A thread reads it all the time, so that the box never waits for us."""
+
+    def __init__(self, end, transcript=None):
+        self.end = end
+        self.text = ""
+        self.ended = False
+        self.seen = 0  # what expect() has passed
+        self.transcript = open(transcript, "a", encoding="utf-8") if transcript else None
+        self.changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                data = self.end.recv(65536)
+            except OSError:
+                data = b""
+            with self.changed:
+                self.text += data.decode("utf-8", "replace")
+                self.ended = not data
+                self.changed.notify_all()
+            if self.transcript:
+                self.transcript.write(data.decode("utf-8", "replace"))
+                self.transcript.flush()
+            if not data:
+                break
+        if self.transcript:
+            self.transcript.close()
+
+    def send(self, text):
+        try:
+            self.end.sendall(text.encode())
+        except OSError:
+            pass  # the other end is gone; whoever waits for the answer will say so
+
+    def find(self, pattern, timeout, start):
+        """Waits until PATTERN matches after START; the match, or None when time or line ended."""
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while not (match := re.compile(pattern).search(self.text, start)):
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    return None
+                self.changed.wait(left)
+        return match
+
+    def expect(self, pattern, timeout):
+        """find() after what was expected before."""
+        match = self.find(pattern, timeout, self.seen)
+        if match:
+            self.seen = match.end()
+        return match
+
+    def close(self):
+        self.end.close()
+
+
 class Machine:
     """One box. Start it, talk to it, cut its power; stop() (or leaving `with`) always kills it."""
 
-    def __init__(self, image, disks, nics=None, cmdline="", log_writes=(), shell=True,
-                 extra_args=()):
+    def __init__(self, image, disks, nics=None, cmdline="", log_writes=(), without=(),
+                 shell=True, extra_args=()):
         """IMAGE: folder of a built image. DISKS: folder for the data disks, kept between starts.
 
         NICS: {role: Tap | TapFd | User}; a role left out has no port. LOG_WRITES: roles of disks
-        whose writes are recorded in DISKS/ROLE.log.
+        whose writes are recorded, for forget_unflushed() after a power cut. WITHOUT: roles of disks
+        that have been pulled out. SHELL: whether sh() works.
         """
         self.board = Board(image)
         self.folder = Path(disks)
@@ -186,14 +257,10 @@ class Machine:
         self.cmdline = " ".join(filter(None, [
             self.board.cmdline, "gatepost.console=shell" if shell else "", cmdline]))
         self.extra_args = list(extra_args)
-        self.shell_enabled = shell
-        self.disks = {role: Disk(self.folder / f"{role}.img",
-                                 self.folder / f"{role}.log" if role in log_writes else None)
-                      for role in self.board.disks if role != "root"}
+        self.disks = {role: Disk(self.folder / f"{role}.img", role in log_writes)
+                      for role in self.board.disks if role not in ("root", *without)}
         self.process = self.console = self.shell = self.first_password = None
         self.started_at = None
-        self.transcript = self.folder / "console.txt"
-        self._scratch = None
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -221,73 +288,54 @@ class Machine:
         """The data disks that are not there yet, blank."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for role, disk in self.disks.items():
-            disk.create(self.board.disks[role][0])
+            disk.prepare(self.board.disks[role][0])
 
     def start(self):
         self.make_disks()
-        self._scratch = tempfile.TemporaryDirectory(prefix="gp-")
-        ours, sockets = [], []
         args = self.arguments()
         # QEMU gets one end of a socket pair for each serial line: nothing to wait for or clean up.
-        for name in ("console", "shell"):
-            mine, theirs = socket.socketpair()
-            ours.append(mine)
-            sockets.append(theirs)
-            args += ["-chardev", f"socket,id={name},fd={theirs.fileno()}", "-serial",
-                     f"chardev:{name}"]
-        fds = [end.fileno() for end in sockets]
+        ours, theirs = zip(*(socket.socketpair() for _ in range(2)))
+        for name, end in zip(("console", "shell"), theirs):
+            args += ["-chardev", f"socket,id={name},fd={end.fileno()}",
+                     "-serial", f"chardev:{name}"]
+        fds = [end.fileno() for end in theirs]
         fds += [nic.fd for nic in self.nics.values() if isinstance(nic, TapFd)]
-        monitor = f"{self._scratch.name}/qmp"
-        args += ["-qmp", f"unix:{monitor},server=on,wait=off"]
-        self.monitor = monitor
-        self.errors = open(self.folder / "qemu.txt", "w+", encoding="utf-8")
-        self.started_at = time.monotonic()
-        self.process = subprocess.Popen(args, pass_fds=fds, stdin=subprocess.DEVNULL,
-                                        stdout=self.errors, stderr=self.errors,
-                                        preexec_fn=die_with_parent)
-        for end in sockets:
+        with open(self.folder / "qemu.txt", "w", encoding="utf-8") as errors:
+            self.started_at = time.monotonic()
+            self.process = subprocess.Popen(args, pass_fds=fds, stdin=subprocess.DEVNULL,
+                                            stdout=errors, stderr=errors,
+                                            preexec_fn=die_with_parent)
+        for end in theirs:
             end.close()
-        self._sockets = ours
-        self._log = open(self.transcript, "a", encoding="utf-8", errors="replace")
-        self.console = self._spawn(ours[0], self._log)
-        self.shell = Shell(self._spawn(ours[1], None), self) if self.shell_enabled else None
+        self.console = Line(ours[0], self.folder / "console.txt")
+        self.shell = Shell(Line(ours[1]), self)
         return self
-
-    @staticmethod
-    def _spawn(end, log):
-        spawn = pexpect.fdpexpect.fdspawn(end.fileno(), encoding="utf-8", timeout=60,
-                                          codec_errors="replace")
-        spawn.logfile_read = log
-        spawn.delaybeforesend = None
-        return spawn
 
     def power_cut(self):
         """The plug is pulled: QEMU is killed where it stands."""
-        self._end(signal.SIGKILL)
+        self.stop()
+
+    def forget_unflushed(self, role):
+        """After power_cut(): the disk loses what no flush covered; returns (kept, lost) writes."""
+        return self.disks[role].forget_unflushed()
+
+    def power_off(self, timeout=60):
+        """An orderly shutdown; waits until QEMU has gone."""
+        self.shell.line.send("poweroff\n")
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise self.error("did not power off") from None
+        self.stop()
 
     def stop(self):
         """The end, from any state; calling it twice is harmless."""
-        self._end(signal.SIGKILL)
-
-    def power_off(self, timeout=60):
-        """An orderly shutdown, asked for on the console shell; waits until QEMU has gone."""
-        self.shell.child.sendline("poweroff")
-        try:
-            self.console.expect(pexpect.EOF, timeout=timeout)
-        except pexpect.TIMEOUT:
-            raise MachineError(self._describe("did not power off")) from None
-        self._end(signal.SIGKILL)
-
-    def _end(self, how):
         if self.process:
-            self.process.send_signal(how)
+            self.process.kill()
             self.process.wait()
             self.process = None
-            for end in self._sockets:
-                end.close()
-            self._log.close()
-            self.errors.close()
-            self._scratch.cleanup()
+            self.console.close()
+            self.shell.line.close()
 
     def __enter__(self):
         return self.start() if not self.process else self
@@ -297,52 +345,56 @@ class Machine:
 
     # -- the console ---------------------------------------------------------------------------
 
-    def expect(self, pattern, timeout=60):
-        """Waits for PATTERN on the console; returns the match."""
-        try:
-            self.console.expect(pattern, timeout=timeout)
-        except (pexpect.TIMEOUT, pexpect.EOF) as why:
-            reason = "ended" if isinstance(why, pexpect.EOF) else f"{timeout} s passed"
-            raise MachineError(self._describe(f"waited for {pattern!r}: {reason}")) from None
-        return self.console.match
-
-    def _describe(self, what):
-        self._log.flush()
-        tail = self.transcript.read_text(encoding="utf-8", errors="replace").splitlines()[-30:]
-        self.errors.flush()
+    def error(self, what):
+        """A MachineError that says what the machine said last."""
+        tail = self.console.text.splitlines()[-30:]
         errors = (self.folder / "qemu.txt").read_text(encoding="utf-8").splitlines()[-5:]
-        return "\n".join([f"{self.board.image.name}: {what}; its console ended with:", *tail,
-                          *errors])
+        return MachineError("\n".join([f"{self.board.image.name}: {what}; its console ended with:",
+                                       *tail, *errors]))
 
-    def wait_login(self, timeout=60):
+    def expect(self, pattern, timeout=60):
+        """Waits for PATTERN on the console, after what was expected before; returns the match."""
+        match = self.console.expect(pattern, timeout)
+        if not match:
+            reason = "the machine ended" if self.console.ended else f"{timeout} s passed"
+            raise self.error(f"waited for {pattern!r}: {reason}")
+        return match
+
+    def wait_for_line(self, pattern, timeout):
+        """Waits for PATTERN anywhere in what the console has printed since the start."""
+        match = self.console.find(pattern, timeout, 0)
+        if not match:
+            raise self.error(f"never printed {pattern!r}")
+        return match
+
+    def wait_login(self, timeout=90):
         """Until the console asks for a name; returns the first password if the banner shows one."""
-        match = self.expect(r"(?s)(?:First password: (\S+).*?)?login: $", timeout)
-        self.first_password = match.group(1)
+        end = self.wait_for_line(r" login: ", timeout).end()
+        shown = re.search(r"First password: (\S+)", self.console.text[:end])
+        self.first_password = shown.group(1) if shown else None
         return self.first_password
 
     def login(self, password, user="admin", timeout=30):
-        """Logs in on the console, which is at its `login:` prompt; returns whether that worked."""
+        """Logs in on the console; returns whether that worked (it then shows the CLI's prompt)."""
+        self.console.seen = len(self.console.text)
+        self.console.send("\r")  # a fresh prompt, whatever was printed since the last one
+        self.expect(r" login: $", timeout)
         self.console.send(f"{user}\r")
-        self.expect("Password: ", timeout)
+        self.expect("Password: $", timeout)
         self.console.send(f"{password}\r")
-        match = self.expect(r"(Login incorrect)|\n[^\n]*[>#$] $", timeout)
-        return match.group(1) is None
+        return self.expect(r"(Login incorrect)|[>#$] $", timeout).group(1) is None
 
-    def wait_ready(self, timeout=90):
-        """Until every service stands."""
-        return self.expect(r"\[([0-9.]+)\] gatepost: services ready", timeout)
+    def wait_ready(self, timeout=120):
+        """Until every service stands; returns the seconds since the kernel's start."""
+        return float(self.wait_for_line(r"\[([0-9.]+)\] gatepost: services ready",
+                                        timeout).group(1))
 
     def timing(self):
         """Seconds from the kernel's start: {"init", "services", "ready"}, as far as it came."""
-        self._log.flush()
-        text = self.transcript.read_text(encoding="utf-8", errors="replace")
         marks = {"init": "boot: init", "services": "boot: services", "ready": "services ready"}
-        found = {}
-        for name, mark in marks.items():
-            hits = re.findall(rf"\[([0-9.]+)\] gatepost: {mark}", text)
-            if hits:
-                found[name] = float(hits[-1])
-        return found
+        found = {name: re.search(rf"\[([0-9.]+)\] gatepost: {mark}", self.console.text)
+                 for name, mark in marks.items()}
+        return {name: float(match.group(1)) for name, match in found.items() if match}
 
     # -- the shell -----------------------------------------------------------------------------
 
@@ -361,40 +413,32 @@ class Machine:
 class Shell:
     """The raw root shell on ttyS1: one command at a time, each answer closed by a marker."""
 
-    def __init__(self, child, machine):
-        self.child, self.machine = child, machine
+    def __init__(self, line, machine):
+        self.line, self.machine = line, machine
         self.count = 0
-        self.synced = False
+        self.in_step = False
 
     def sync(self, timeout=60):
-        """Waits until the shell answers: it may not be up yet."""
+        """Waits until the shell answers: it may not be up yet, or a command may hang in it."""
         deadline = time.monotonic() + timeout
-        while True:
+        while not self.in_step:
             self.count += 1
-            self.child.sendline(f"echo sync-$((1000000+{self.count}))")
-            try:
-                self.child.expect_exact(f"sync-{1000000 + self.count}\n", timeout=1)
-                self.synced = True
-                return
-            except pexpect.TIMEOUT:
-                if time.monotonic() > deadline:
-                    raise MachineError(self.machine._describe("its shell never answered")) from None
-            except pexpect.EOF:
-                raise MachineError(self.machine._describe("ended")) from None
+            self.line.send(f"echo sync-$((1000000+{self.count}))\n")
+            if self.line.expect(f"sync-{1000000 + self.count}\n", 1):
+                self.in_step = True
+            elif self.line.ended or time.monotonic() > deadline:
+                raise self.machine.error("the shell on its second serial line never answered")
 
     def run(self, command, timeout):
-        if not self.synced:
-            self.sync()
+        self.sync()
         self.count += 1
-        mark = f"done-{self.count}-"
-        self.child.send(f"(\n{command}\n) </dev/null 2>&1; echo \"{mark[:4]}\"\"{mark[4:]}$?\"\n")
-        try:
-            self.child.expect(rf"{mark}(\d+)\n", timeout=timeout)
-        except pexpect.TIMEOUT:
-            self.synced = False
-            raise MachineError(self.machine._describe(
-                f"`{command}` did not end within {timeout} s; it printed:\n"
-                f"{self.child.before}")) from None
-        except pexpect.EOF:
-            raise MachineError(self.machine._describe(f"ended during `{command}`")) from None
-        return int(self.child.match.group(1)), self.child.before
+        start = self.line.seen
+        # The marker is sent in two halves, so that the command itself never contains it.
+        self.line.send(f'(\n{command}\n) </dev/null 2>&1; echo "done-""{self.count}-$?"\n')
+        match = self.line.expect(rf"done-{self.count}-(\d+)\n", timeout)
+        if not match:
+            self.in_step = False
+            printed = self.line.text[start:]
+            raise self.machine.error(f"`{command}` did not end within {timeout} s; "
+                                     f"it printed:\n{printed}\n")
+        return int(match.group(1)), self.line.text[start:match.start()]

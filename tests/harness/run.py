@@ -13,8 +13,8 @@ import socket
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness.qemu import Machine, User  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.harness.qemu import Machine, User  # noqa: E402
 
 
 def free_port(first):

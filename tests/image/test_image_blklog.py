@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from harness import blklog
+from tests.harness import blklog
 
 SECTOR = 512
 
