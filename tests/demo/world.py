@@ -316,6 +316,8 @@ class Datagrams:
         with contextlib.suppress(OSError):
             while True:
                 _, peer = self.socket.recvfrom(2000)
+                if not peer:  # hung up
+                    return
                 self.first_at.setdefault(peer[0], time.monotonic())
                 self.count[peer[0]] = self.count.get(peer[0], 0) + 1
 
