@@ -69,6 +69,13 @@ struct server {
 	char *name;
 	struct addr *addresses;
 	size_t n;
+	size_t services, services_n; /* its part of policy.services */
+};
+
+/* Whose address this is. */
+struct owner {
+	struct addr addr;
+	size_t server;
 };
 
 struct policy {
@@ -80,6 +87,8 @@ struct policy {
 
 	struct server *servers;
 	size_t servers_n;
+	struct owner *owners; /* of all servers' addresses, sorted */
+	size_t owners_n;
 	struct source *sources;
 	size_t sources_n;
 	struct service *services; /* of servers */
@@ -102,20 +111,6 @@ struct policy {
  */
 struct policy *policy_compile(const struct lyd_node *conf, struct buf *error);
 void policy_free(struct policy *p);
-
-/* The first packet of a connection: what conntrack calls the original tuple. */
-struct flow {
-	struct addr from, to;
-	uint8_t proto;    /* IPPROTO_* */
-	uint16_t to_port; /* host order; TCP and UDP */
-	uint8_t icmp_type;
-};
-
-/* Whether the policy lets such a connection begin, limits aside. why (may be NULL) gets the reason
- * in words: the service that allows it, or what denies it. */
-bool policy_allows(const struct policy *p, const struct flow *f, struct buf *why);
-
-enum zone policy_zone(const struct policy *p, const struct addr *a);
 
 /* The kernel's name of interfaces wan or dmz: device, or device.vlan. False when it does not fit.
  */

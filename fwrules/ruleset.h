@@ -44,43 +44,44 @@ struct verdict {
 
 enum ct_state { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8 };
 
-/* A rule is steps taken in order until one does not match. "Implies" is what else must hold. */
+/* A rule is steps taken in order until one does not match. Those that read an address imply its
+ * family, those that read a port or an ICMP type the protocol. */
 enum step_kind {
-	STEP_IIF,            /* iifname name */
-	STEP_OIF,            /* oifname name */
-	STEP_CT_STATE,       /* any of ct */
-	STEP_NOT_SYN,        /* TCP flags other than SYN alone among fin, syn, rst, ack */
-	STEP_SYN,            /* SYN alone */
-	STEP_SADDR_IN,       /* source in set; implies family */
-	STEP_DADDR_IN,       /* destination in set; implies family */
-	STEP_SADDR_LINK,     /* IPv6 source is link-local */
-	STEP_ICMP_TYPE,      /* ICMP or ICMPv6 (by family) of number */
-	STEP_HOP_LIMIT,      /* IPv6 hop limit is number */
-	STEP_PORT,           /* TCP destination port number */
-	STEP_PORT_IN,        /* destination port of protocol number in set */
-	STEP_NO_RETURN,      /* fib: the source is not routed back where the packet came from */
-	STEP_RATE,           /* while under rate, burst */
-	STEP_OVER_RATE,      /* source (IPv6: its /64) has passed rate, burst, counted in set */
-	STEP_OVER_RATE_MARK, /* the same, of source and mark together */
+	STEP_IIF,         /* the packet came in by device name */
+	STEP_OIF,         /* the packet leaves by device name */
+	STEP_PROTO,       /* protocol number */
+	STEP_CT_STATE,    /* any of the enum ct_state bits in number */
+	STEP_SYN,         /* TCP: of fin, syn, rst and ack only syn is set */
+	STEP_NOT_SYN,     /* TCP: anything else */
+	STEP_SADDR_IN,    /* source of family in set index */
+	STEP_DADDR_IN,    /* destination of family in set index */
+	STEP_ICMP_TYPE,   /* ICMP (IPv4) or ICMPv6 of type number */
+	STEP_HOP_LIMIT,   /* IPv6 hop limit number */
+	STEP_PORT,        /* TCP destination port number */
+	STEP_PORT_IN,     /* destination port of protocol number in set index */
+	STEP_NO_WAY_BACK, /* fib: the source is not routed to where the packet came from */
+	STEP_RATE,        /* while rate, burst is not passed */
+	STEP_OVER_RATE, /* source of family (IPv6: its /64) passed rate, burst; kept in set index */
+	STEP_OVER_RATE_MARK, /* the same for source and packet mark together */
 	STEP_SET_MARK,       /* packet mark number */
-	STEP_COUNT,          /* named counter */
-	STEP_COUNT_DADDR, /* the counter that map set names for the destination; implies family */
-	STEP_LOG,         /* name: the prefix */
-	STEP_OFFLOAD,     /* into the flowtable */
-	STEP_LOOKUP_SERVICE, /* verdict of destination . protocol . port in set; implies family */
-	STEP_LOOKUP_PORT,    /* verdict of protocol . port in set */
-	STEP_LOOKUP_DADDR,   /* verdict of destination in set; implies family */
+	STEP_COUNT,          /* counter index */
+	STEP_COUNT_DADDR,    /* the counter that map index has for the destination of family */
+	STEP_LOG,            /* a log line that begins with name */
+	STEP_OFFLOAD,        /* into the flowtable */
+	STEP_LOOKUP_SERVICE, /* verdict in map index for destination of family . protocol . port */
+	STEP_LOOKUP_PORT,    /* verdict in map index for protocol . port */
+	STEP_LOOKUP_DADDR,   /* verdict in map index for destination of family */
 	STEP_VERDICT,
 };
 
 struct step {
 	enum step_kind kind;
-	int family;      /* AF_INET, AF_INET6 */
-	uint32_t number; /* icmp type, hop limit, port, protocol, mark, bits of enum ct_state */
-	size_t index;    /* of the set or counter */
+	int family; /* AF_INET, AF_INET6 */
+	uint32_t number;
+	size_t index;
 	struct rate rate;
 	uint32_t burst;   /* packets */
-	const char *name; /* device or log prefix; owned by the ruleset */
+	const char *name; /* owned by the ruleset */
 	struct verdict verdict;
 };
 
@@ -92,10 +93,10 @@ struct rule {
 
 struct chain {
 	char *name;
-	bool base; /* stands for good, holds one jump; hook, priority and drop count only then */
+	bool base;     /* stands for good and holds one jump; the next three are a base chain's */
 	unsigned hook; /* NF_INET_* */
 	int priority;
-	bool drop; /* the base chain's policy */
+	bool drop; /* what its end says */
 	struct rule *rules;
 	size_t n, cap;
 };

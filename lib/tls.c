@@ -43,7 +43,7 @@ struct stream {
 	 * next write must be for the same ones. */
 	size_t unsent;
 	bool read_waits_for_write, write_waits_for_write;
-	bool broken;
+	bool broken, finished;
 	char name[96];
 	char error[256];
 };
@@ -385,13 +385,25 @@ int stream_fd(const struct stream *s)
 	return s->fd;
 }
 
+static void say_goodbye(struct stream *s)
+{
+	if (s->ssl && !s->broken && !s->finished && s->ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER)
+		mbedtls_ssl_close_notify(s->ssl);
+	s->finished = true;
+}
+
+void stream_finish(struct stream *s)
+{
+	say_goodbye(s);
+	shutdown(s->fd, SHUT_WR);
+}
+
 void stream_close(struct stream *s)
 {
 	if (!s)
 		return;
+	say_goodbye(s);
 	if (s->ssl) {
-		if (!s->broken && s->ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER)
-			mbedtls_ssl_close_notify(s->ssl);
 		mbedtls_ssl_free(s->ssl);
 		free(s->ssl);
 	}

@@ -33,6 +33,8 @@ struct stream;
 
 struct stream *stream_open(int fd); /* takes fd over */
 int stream_fd(const struct stream *s);
+/* Nothing more will be sent: close_notify, then the socket's half-close. Reading goes on. */
+void stream_finish(struct stream *s);
 void stream_close(struct stream *s); /* sends close_notify if it can, then frees */
 
 /* From here on TLS; the handshake happens within stream_handshake(). Bytes that the peer sent

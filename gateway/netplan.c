@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gateway/netplan.h"
+
+#include "fwrules/array.h"
+#include "fwrules/policy.h"
+#include "model/model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAN, DMZ, PORTS };
+static const char *const port_names[PORTS] = {"wan", "dmz"};
+
+struct compiler {
+	const struct lyd_node *conf;
+	const struct lyd_node *port[PORTS];
+	char ifname[PORTS][IFNAMSIZ];
+	struct netplan *plan;
+	struct buf *error;
+	size_t faults;
+	size_t links_cap, addresses_cap, routes_cap, neighbours_cap, sysctls_cap;
+};
+
+static void fault(struct compiler *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void fault(struct compiler *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(c->error, fmt, ap);
+	va_end(ap);
+	buf_appendc(c->error, '\n');
+	c->faults++;
+}
+
+static void copy_name(char out[IFNAMSIZ], const char *name)
+{
+	snprintf(out, IFNAMSIZ, "%s", name);
+}
+
+/* ---- links ---- */
+
+static struct net_link *link_named(struct compiler *c, const char *name)
+{
+	for (size_t i = 0; i < c->plan->links_n; i++)
+		if (!strcmp(c->plan->links[i].name, name))
+			return &c->plan->links[i];
+	struct net_link *link = ARRAY_NEXT(c->plan->links, c->plan->links_n, c->links_cap);
+	copy_name(link->name, name);
+	return link;
+}
+
+static void compile_link(struct compiler *c, size_t i)
+{
+	const char *device = conf_value(c->port[i], "device");
+	unsigned vlan = (unsigned)conf_number(c->port[i], "vlan");
+	unsigned mtu = (unsigned)conf_number(c->port[i], "mtu");
+
+	if (!device)
+		return;
+	if (!policy_port_name(c->port[i], c->ifname[i])) {
+		fault(c,
+		      "interfaces %s device %s: with vlan %u the port's name is longer than %d "
+		      "characters",
+		      port_names[i], device, vlan, IFNAMSIZ - 1);
+		return;
+	}
+	/* What carries a VLAN must be able to carry its largest packet. */
+	struct net_link *link = link_named(c, device);
+	if (mtu > link->mtu)
+		link->mtu = mtu;
+	if (!vlan)
+		return;
+	link = link_named(c, c->ifname[i]);
+	copy_name(link->parent, device);
+	link->vlan = vlan;
+	link->mtu = mtu;
+}
+
+/* ---- addresses ---- */
+
+static bool has_address(const struct compiler *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->plan->addresses_n; i++)
+		if (!addr_cmp(&c->plan->addresses[i].prefix.addr, a))
+			return true;
+	return false;
+}
+
+static void add_address(struct compiler *c, size_t port, const struct prefix *p, bool deprecated)
+{
+	struct net_address *a =
+		ARRAY_NEXT(c->plan->addresses, c->plan->addresses_n, c->addresses_cap);
+
+	copy_name(a->link, c->ifname[port]);
+	a->prefix = *p;
+	a->deprecated = deprecated;
+}
+
+/* The port whose network holds a: that of the longest prefix; PORTS when there is none. */
+static size_t port_of(const struct compiler *c, const struct addr *a)
+{
+	size_t best = PORTS;
+	unsigned best_len = 0;
+	struct prefix p;
+
+	for (size_t i = 0; i < PORTS; i++) {
+		CONF_FOR_EACH (n, c->port[i], "address")
+			if (prefix_parse(conf_text(n), &p) && prefix_contains(&p, a) &&
+			    (best == PORTS || p.len > best_len)) {
+				best = i;
+				best_len = p.len;
+			}
+	}
+	return best;
+}
+
+static void compile_pool_addresses(struct compiler *c)
+{
+	CONF_FOR_EACH (pool, conf_top(c->conf, "relay"), "pool") {
+		CONF_FOR_EACH (n, pool, "source") {
+			struct prefix p = {0};
+			if (!addr_parse(conf_text(n), &p.addr) || has_address(c, &p.addr))
+				continue;
+			size_t port = port_of(c, &p.addr);
+			if (port == PORTS) {
+				fault(c,
+				      "relay pool %s source %s: in no network of interfaces wan or "
+				      "dmz; give one of them an address beside it",
+				      conf_value(pool, "name"), conf_text(n));
+				continue;
+			}
+			p.len = (unsigned)addr_size(&p.addr) * 8;
+			add_address(c, port, &p, p.addr.family == AF_INET6);
+		}
+	}
+}
+
+static void compile_addresses(struct compiler *c)
+{
+	struct prefix p;
+
+	for (size_t i = 0; i < PORTS; i++)
+		CONF_FOR_EACH (n, c->port[i], "address")
+			if (prefix_parse(conf_text(n), &p))
+				add_address(c, i, &p, false);
+	/* A relay on a box that routes nothing sends from addresses that are there already. */
+	if (c->port[WAN] || c->port[DMZ])
+		compile_pool_addresses(c);
+}
+
+static void compile_routes(struct compiler *c)
+{
+	CONF_FOR_EACH (n, c->port[WAN], "gateway") {
+		struct net_route *r = ARRAY_NEXT(c->plan->routes, c->plan->routes_n, c->routes_cap);
+		if (!addr_parse(conf_text(n), &r->via)) {
+			c->plan->routes_n--;
+			continue;
+		}
+		r->to.addr.family = r->via.family;
+		copy_name(r->link, c->ifname[WAN]);
+	}
+}
+
+/* ---- neighbours answered for ---- */
+
+static void add_neighbour(struct compiler *c, const struct addr *a)
+{
+	struct net_neighbour *n =
+		ARRAY_NEXT(c->plan->neighbours, c->plan->neighbours_n, c->neighbours_cap);
+
+	copy_name(n->link, c->ifname[WAN]);
+	n->address = *a;
+}
+
+/* The kernel answers for its own IPv4 addresses on every port, and for IPv6 ones on theirs only. */
+static bool answers_anyway(const struct compiler *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->plan->addresses_n; i++) {
+		const struct net_address *own = &c->plan->addresses[i];
+		if (!addr_cmp(&own->prefix.addr, a) &&
+		    (a->family == AF_INET || !strcmp(own->link, c->ifname[WAN])))
+			return true;
+	}
+	return false;
+}
+
+/* Every address of a prefix, less network and broadcast address where IPv4 has them. */
+static void neighbours_in(struct compiler *c, const struct prefix *p)
+{
+	struct prefix network = prefix_network(p);
+	struct addr a = network.addr, last = prefix_last(p);
+	bool ends = p->addr.family == AF_INET && p->len < 31;
+	bool more = true;
+
+	for (bool first = true; more; first = false) {
+		bool is_end = ends && (first || !addr_cmp(&a, &last));
+		if (!is_end && !answers_anyway(c, &a))
+			add_neighbour(c, &a);
+		more = addr_cmp(&a, &last) != 0;
+		for (size_t i = addr_size(&a); more && i-- > 0 && !++a.bytes[i];)
+			;
+	}
+}
+
+/* The servers' and the box's own addresses in a prefix too large to count out. */
+static void named_neighbours_in(struct compiler *c, const struct prefix *p)
+{
+	struct addr a;
+
+	CONF_FOR_EACH (server, conf_top(c->conf, "servers"), "server")
+		CONF_FOR_EACH (n, server, "address")
+			if (addr_parse(conf_text(n), &a) && prefix_contains(p, &a))
+				add_neighbour(c, &a);
+	for (size_t i = 0; i < c->plan->addresses_n; i++) {
+		const struct addr *own = &c->plan->addresses[i].prefix.addr;
+		if (prefix_contains(p, own) && !answers_anyway(c, own))
+			add_neighbour(c, own);
+	}
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct net_neighbour *)a)->address,
+			&((const struct net_neighbour *)b)->address);
+}
+
+static void sort_neighbours(struct netplan *plan)
+{
+	size_t n = 0;
+
+	if (!plan->neighbours_n)
+		return;
+	qsort(plan->neighbours, plan->neighbours_n, sizeof(*plan->neighbours), by_address);
+	for (size_t i = 1; i < plan->neighbours_n; i++)
+		if (by_address(&plan->neighbours[n], &plan->neighbours[i]))
+			plan->neighbours[++n] = plan->neighbours[i];
+	plan->neighbours_n = n + 1;
+}
+
+static void compile_neighbours(struct compiler *c)
+{
+	CONF_FOR_EACH (n, c->port[WAN], "proxy-neighbour") {
+		struct prefix p;
+		if (!prefix_parse(conf_text(n), &p))
+			continue;
+		unsigned host_bits = (unsigned)addr_size(&p.addr) * 8 - p.len;
+		bool fits = host_bits < 32 &&
+			    c->plan->neighbours_n + (1ul << host_bits) <= NET_NEIGHBOURS_MAX;
+		if (fits)
+			neighbours_in(c, &p);
+		else if (p.addr.family == AF_INET6)
+			named_neighbours_in(c, &p);
+		else
+			fault(c,
+			      "interfaces wan proxy-neighbour %s: more than %d addresses to answer "
+			      "for; have the block routed to this box instead",
+			      conf_text(n), NET_NEIGHBOURS_MAX);
+	}
+	sort_neighbours(c->plan);
+}
+
+/* ---- sysctls ---- */
+
+static void add_sysctl(struct compiler *c, const char *value, bool shared, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static void add_sysctl(struct compiler *c, const char *value, bool shared, const char *fmt, ...)
+{
+	struct net_sysctl *s = ARRAY_NEXT(c->plan->sysctls, c->plan->sysctls_n, c->sysctls_cap);
+	struct buf path = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&path, fmt, ap);
+	va_end(ap);
+	s->path = buf_steal(&path);
+	s->value = value;
+	s->shared = shared;
+}
+
+/* Before any address is raised: what a port must not do. */
+static void compile_port_sysctls(struct compiler *c, const char *link)
+{
+	static const struct {
+		const char *path, *value;
+	} settings[] = {
+		/* The config says what addresses and routes there are, nobody on the wire. */
+		{"net/ipv6/conf/%s/accept_ra", "0"},
+		{"net/ipv6/conf/%s/autoconf", "0"},
+		{"net/ipv6/conf/%s/accept_redirects", "0"},
+		{"net/ipv4/conf/%s/accept_redirects", "0"},
+		{"net/ipv4/conf/%s/secure_redirects", "0"},
+		{"net/ipv4/conf/%s/send_redirects", "0"},
+		{"net/ipv4/conf/%s/accept_source_route", "0"},
+		{"net/ipv6/conf/%s/accept_source_route", "0"},
+		/* The ruleset checks sources (fib), in both families alike. */
+		{"net/ipv4/conf/%s/rp_filter", "0"},
+		/* A second address of a network outlives the first. */
+		{"net/ipv4/conf/%s/promote_secondaries", "1"},
+		/* Ask for neighbours by an address of their own network. */
+		{"net/ipv4/conf/%s/arp_announce", "2"},
+	};
+	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
+		char path[80];
+		const char *mark = strstr(settings[i].path, "%s");
+		snprintf(path, sizeof(path), "%.*s%s%s", (int)(mark - settings[i].path),
+			 settings[i].path, link, mark + 2);
+		add_sysctl(c, settings[i].value, false, "%s", path);
+	}
+}
+
+static void compile_sysctls(struct compiler *c)
+{
+	add_sysctl(c, "1", false, "net/ipv4/ip_forward");
+	add_sysctl(c, "1", false, "net/ipv6/conf/all/forwarding");
+	/* The kernel takes the greater of "all" and the port's own. */
+	add_sysctl(c, "0", false, "net/ipv4/conf/all/rp_filter");
+	add_sysctl(c, "0", false, "net/ipv4/conf/all/accept_redirects");
+	add_sysctl(c, "0", false, "net/ipv4/conf/all/send_redirects");
+	/* A TCP connection is picked up from its SYN only: what was cut stays cut. */
+	add_sysctl(c, "0", false, "net/netfilter/nf_conntrack_tcp_loose");
+	add_sysctl(c, "1", false, "net/netfilter/nf_conntrack_acct");
+	add_sysctl(c, "262144", true, "net/netfilter/nf_conntrack_max");
+	for (size_t i = 0; i < PORTS; i++)
+		if (*c->ifname[i])
+			compile_port_sysctls(c, c->ifname[i]);
+	if (!c->plan->neighbours_n)
+		return;
+	add_sysctl(c, "1", false, "net/ipv6/conf/%s/proxy_ndp", c->ifname[WAN]);
+	/* Answer at once: there is nobody else who might. */
+	add_sysctl(c, "0", false, "net/ipv4/neigh/%s/proxy_delay", c->ifname[WAN]);
+	add_sysctl(c, "0", false, "net/ipv6/neigh/%s/proxy_delay", c->ifname[WAN]);
+}
+
+/* ---- the whole ---- */
+
+struct netplan *netplan_compile(const struct lyd_node *conf, struct buf *error)
+{
+	struct compiler c = {.conf = conf, .plan = calloc(1, sizeof(*c.plan)), .error = error};
+
+	if (!c.plan)
+		abort();
+	for (size_t i = 0; i < PORTS; i++) {
+		c.port[i] = conf_child(conf_top(conf, "interfaces"), port_names[i]);
+		if (c.port[i])
+			compile_link(&c, i);
+	}
+	compile_addresses(&c);
+	compile_routes(&c);
+	compile_neighbours(&c);
+	compile_sysctls(&c);
+	if (c.faults) {
+		netplan_free(c.plan);
+		return NULL;
+	}
+	return c.plan;
+}
+
+void netplan_free(struct netplan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->sysctls_n; i++)
+		free(plan->sysctls[i].path);
+	free(plan->links);
+	free(plan->addresses);
+	free(plan->routes);
+	free(plan->neighbours);
+	free(plan->sysctls);
+	free(plan);
+}
