@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/verbs.h"
 
-#include "gateway/show.h"
+#include "gateway/oper.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -146,36 +146,36 @@ static json_t *answer_revisions(struct gate *g, const struct peer *peer, const j
 
 static json_t *see_interfaces(struct gate *g, struct buf *error)
 {
-	return show_interfaces(commit_running(g->commit), error);
+	return oper_interfaces(commit_running(g->commit), error);
 }
 
 static json_t *see_routes(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_routes(error);
+	return oper_routes(error);
 }
 
 static json_t *see_neighbours(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_neighbours(error);
+	return oper_neighbours(error);
 }
 
 static json_t *see_firewall(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_counters(error);
+	return oper_counters(error);
 }
 
 static json_t *see_services(struct gate *g, struct buf *error)
 {
-	return show_services(g->services, error);
+	return oper_services(g->services, error);
 }
 
 static json_t *see_version(struct gate *g, struct buf *error)
 {
 	(void)error;
-	return json_pack("[o]", show_version(g->release));
+	return json_pack("[o]", oper_version(g->release));
 }
 
 static json_t *see_ruleset(struct gate *g, struct buf *error)

@@ -48,11 +48,6 @@ USES_gatepost-track := relay lib
 USES_gatepostd      := gateway fwrules model lib
 USES_gatepost       := cli model lib
 
-# The relay's rooms are bound by weak symbols, which alone pull nothing out of an archive. The
-# other programs take what they use, and so none of the libraries that they do not.
-WHOLE_gatepost-relay := -Wl,--whole-archive
-WHOLE_gatepost-track := -Wl,--whole-archive
-
 # A program whose main is not there yet is left out.
 PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost,$(if $(wildcard $(MAIN_$(p))),$(p)))
 
@@ -60,8 +55,7 @@ define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD    $(1)"
-	@$(CC) $(LDFLAGS) -o $$@ $$< $(WHOLE_$(1)) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
-		-Wl,--no-whole-archive $(LIBS_$(1))
+	@$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_$(1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
