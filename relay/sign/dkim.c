@@ -3,6 +3,7 @@
 
 #include "relay/mime/field.h"
 #include "relay/sign/headers.h"
+#include "relay/sign/heap.h"
 
 /* libopendkim's header wants this one said. */
 #define HAVE_STDBOOL_H 1
@@ -42,7 +43,7 @@ struct dkim_signer *dkim_signer_new(struct buf *error)
 		free(s);
 		return NULL;
 	}
-	s->lib = dkim_init(NULL, NULL);
+	s->lib = dkim_init(heap_malloc, heap_free);
 	if (!s->lib || !set_options(s->lib)) {
 		buf_appends(error, "libopendkim cannot be set up");
 		dkim_signer_free(s);
@@ -85,17 +86,20 @@ bool dkim_sign_with(struct dkim_signer *s, const struct sign_key *key, const cha
 	dkim_alg_t algorithm =
 		key->kind == SIGN_KEY_RSA ? DKIM_SIGN_RSASHA256 : DKIM_SIGN_ED25519SHA256;
 	uint64_t fixed = (uint64_t)when;
+	struct heap heap;
 	DKIM_STAT status;
 	u_char *value;
 	size_t len;
 
+	heap_open(&heap);
 	dkim_options(s->lib, DKIM_OP_SETOPT, DKIM_OPTS_FIXEDTIME, &fixed, sizeof(fixed));
-	DKIM *d = dkim_sign(s->lib, (const unsigned char *)"gatepost", NULL,
+	DKIM *d = dkim_sign(s->lib, (const unsigned char *)"gatepost", &heap,
 			    (dkim_sigkey_t)key->handle, (const unsigned char *)selector,
 			    (const unsigned char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
 			    algorithm, -1, &status);
 	if (!d) {
 		buf_printf(error, "DKIM for %s: %s", domain, dkim_getresultstr(status));
+		heap_close(&heap);
 		return false;
 	}
 	bool ok = feed(d, message, n) && dkim_eom(d, NULL) == DKIM_STAT_OK &&
@@ -110,6 +114,8 @@ bool dkim_sign_with(struct dkim_signer *s, const struct sign_key *key, const cha
 			   why ? why : "the message has no From field, or a line that is no field");
 	}
 	dkim_free(d);
+	keys_taken_back(key->kind);
+	heap_close(&heap);
 	return ok;
 }
 

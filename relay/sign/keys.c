@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/sign/keys.h"
 
+#include "relay/sign/heap.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +26,13 @@ static const char handle_prefix[] = "-----gatepost key ";
 /* Every key that has a handle: the override finds it here. */
 static EVP_PKEY **handles;
 static size_t handle_count;
+
+/* What the override gave out last, and what the library does not free of it by itself. */
+static struct {
+	EVP_PKEY *pkey;
+	BIO *bio;
+} taken;
+static bool forgets_key, forgets_bio;
 
 struct entry {
 	char name[FILE_NAME_MAX];
@@ -63,6 +72,18 @@ static void drop_key(struct sign_key *key)
 	*key = (struct sign_key){0};
 }
 
+/* For the self-test, which watches what becomes of both. */
+static bool watching, bio_freed, key_freed;
+
+static long on_bio(BIO *bio, int what, const char *argp, size_t len, int argi, long argl, int ret,
+		   size_t *processed)
+{
+	(void)bio, (void)argp, (void)len, (void)argi, (void)argl, (void)processed;
+	if (what == BIO_CB_FREE)
+		bio_freed = true;
+	return ret;
+}
+
 /*
  * In place of libcrypto's function of that name (pem.h declares it), for every caller in this
  * process.
@@ -81,29 +102,86 @@ EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **x, pem_password_cb *cb, v
 	if (i >= handle_count || !handles[i])
 		return NULL;
 	EVP_PKEY_up_ref(handles[i]);
+	taken.pkey = handles[i];
+	taken.bio = bio;
+	if (watching)
+		BIO_set_callback_ex(bio, on_bio);
 	return handles[i];
+}
+
+void keys_taken_back(enum sign_key_kind kind)
+{
+	if (kind == SIGN_KEY_ED25519 && taken.pkey) {
+		if (forgets_key)
+			EVP_PKEY_free(taken.pkey);
+		if (forgets_bio)
+			BIO_free(taken.bio);
+	}
+	taken.pkey = NULL;
+	taken.bio = NULL;
+}
+
+/* --- self-test --------------------------------------------------------------------------- */
+
+static void on_key_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+	if (ptr)
+		key_freed = true;
+}
+
+static bool sign_once(DKIM_LIB *lib, struct heap *heap, const struct sign_key *key)
+{
+	static const char from[] = "From: a@example.org";
+	DKIM_STAT status;
+	DKIM *d = dkim_sign(lib, (const unsigned char *)"self-test", heap,
+			    (dkim_sigkey_t)key->handle, (const unsigned char *)"s",
+			    (const unsigned char *)"example.org", DKIM_CANON_RELAXED,
+			    DKIM_CANON_RELAXED, DKIM_SIGN_ED25519SHA256, -1, &status);
+	bool ok = d && dkim_header(d, (u_char *)from, strlen(from)) == DKIM_STAT_OK &&
+		  dkim_eoh(d) == DKIM_STAT_OK && dkim_eom(d, NULL) == DKIM_STAT_OK &&
+		  taken.pkey == key->pkey;
+
+	if (d)
+		dkim_free(d);
+	return ok;
 }
 
 bool keys_override_in_force(void)
 {
-	static const char from[] = "From: a@example.org";
+	static int index = -1;
 	struct sign_key key = {.kind = SIGN_KEY_ED25519};
-	DKIM_LIB *lib = dkim_init(NULL, NULL);
-	DKIM_STAT status = DKIM_STAT_INTERNAL;
+	DKIM_LIB *lib = dkim_init(heap_malloc, heap_free);
+	struct heap heap;
 	bool ok = false;
 
+	if (index < 0)
+		index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL,
+						on_key_free);
 	key.pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	if (lib && key.pkey) {
-		give_handle(&key);
-		DKIM *d = dkim_sign(lib, (const unsigned char *)"self-test", NULL,
-				    (dkim_sigkey_t)key.handle, (const unsigned char *)"s",
-				    (const unsigned char *)"example.org", DKIM_CANON_RELAXED,
-				    DKIM_CANON_RELAXED, DKIM_SIGN_ED25519SHA256, -1, &status);
-		ok = d && dkim_header(d, (u_char *)from, strlen(from)) == DKIM_STAT_OK &&
-		     dkim_eoh(d) == DKIM_STAT_OK && dkim_eom(d, NULL) == DKIM_STAT_OK;
-		if (d)
-			dkim_free(d);
+	if (!lib || !key.pkey || index < 0 || EVP_PKEY_set_ex_data(key.pkey, index, &key) != 1)
+		goto done;
+	give_handle(&key);
+	watching = true;
+	bio_freed = key_freed = false;
+	heap_open(&heap);
+	ok = sign_once(lib, &heap, &key);
+	watching = false;
+	heap_close(&heap);
+	if (ok) {
+		EVP_PKEY *pkey = key.pkey;
+		BIO *bio = taken.bio;
+		forgets_bio = !bio_freed;
+		if (forgets_bio)
+			BIO_free(bio);
+		drop_key(&key);
+		forgets_key = !key_freed;
+		if (forgets_key)
+			EVP_PKEY_free(pkey);
+		taken.pkey = NULL;
+		taken.bio = NULL;
 	}
+done:
 	if (key.pkey)
 		drop_key(&key);
 	if (lib)

@@ -141,10 +141,23 @@ static uint32_t mend_around(const struct mime_message *m, size_t i, struct edits
 	return mended + cut_lines(m, (struct mime_range){at, m->parts[i].body.end}, false, e);
 }
 
+/* A multipart is 8bit because a part in it is; relabelled unless only sealed parts could be. */
+static void relabel_multiparts(const struct mime_message *m, struct edits *e)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->parts[i].sealed && has_high_bytes(m, m->parts[i].body))
+			return;
+	for (size_t i = 0; i < m->count; i++)
+		if (m->parts[i].multipart && m->parts[i].encoding != MIME_7BIT)
+			mend_encoding_field(m, i, MIME_7BIT, e);
+}
+
 uint32_t mend_parts(const struct mime_message *m, const bool *done, bool seven_bit, struct edits *e)
 {
 	uint32_t mended = 0;
 
+	if (seven_bit)
+		relabel_multiparts(m, e);
 	for (size_t i = 0; i < m->count; i++) {
 		const struct mime_part *p = &m->parts[i];
 		bool parent_sealed = i > 0 && m->parts[p->parent].sealed;

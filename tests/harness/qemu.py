@@ -382,7 +382,7 @@ class Machine:
         self.console.send(f"{user}\r")
         self.expect("Password: $", timeout)
         self.console.send(f"{password}\r")
-        return self.expect(r"(Login incorrect)|[>#$] $", timeout).group(1) is None
+        return self.expect(r"(Login incorrect)|[>#$] (\x1b\[6n)?$", timeout).group(1) is None
 
     def wait_ready(self, timeout=120):
         """Until every service stands; returns the seconds since the kernel's start."""

@@ -62,8 +62,9 @@ def test_each_data_disk_is_mounted_where_the_layout_says(box):
     layout = [line.split() for line in (box.board.image / "layout").read_text().splitlines()
               if line and not line.startswith("#")]
     assert len(layout) == 3
-    for role, _, device, where, _ in layout:
-        assert mounts[where][0] == device and mounts[where][2] == "ext4"
+    for role, _, slot, where, _ in layout:
+        device = box.must(f"ls -d /sys/bus/pci/devices/{slot}").strip().rpartition("/")[2]
+        assert mounts[where][0] == f"/dev/{device}" and mounts[where][2] == "ext4"
         assert box.must(f"cat /run/gatepost/disks/{role}") == "made\n"
         assert {"nosuid", "nodev", "noexec"} <= set(mounts[where][3].split(","))
 

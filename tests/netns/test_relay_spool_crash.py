@@ -17,8 +17,8 @@ import pytest
 
 from tests.harness.crash.disk import ROOT, Cut, Disk, build_layer, read_log
 
-CUTS = int(os.environ.get("CRASH_ROUNDS", 60))
-SEEDS = 4
+CUTS = 50  # in each run
+SEEDS = 40 if os.environ.get("GATEPOST_SOAK") else 4
 STEPS = 40
 
 DELIVERED, FAILED = "1", "2"
@@ -204,9 +204,23 @@ def test_what_was_promised_survives_a_power_cut(tools, seed):
     _, log, done = tools.work(seed)
     assert done.returncode == 0, done.stderr
     assert "refused" not in done.stdout and "failed" not in done.stdout
-    points = cut_points(log, CUTS // SEEDS, rng)
+    points = cut_points(log, CUTS, rng)
     for point, broken in zip(points, broken_by_cuts(tools, log, points, rng)):
         assert not broken, f"cut after operation {point} of seed {seed}"
+
+
+def test_a_power_cut_while_the_spool_is_made_leaves_one_that_opens(tools):
+    _, log, done = tools.work(seed=9, steps=2)
+    assert done.returncode == 0, done.stderr
+    kinds = [record[0] for record in read_log(log)]
+    points = range(1, kinds.index("K") + 1)
+    for seed in range(3):
+        rng = random.Random(seed)
+        spool = tools.fresh("cut")
+        for point, disk in zip(points, disks_at(log, points, rng, tools.fresh("empty"))):
+            disk.write_to(spool, Cut.SOME)
+            done = tools.run(spool, "check")
+            assert not Promises("").violations(done.stdout), f"{point}: {done.stderr}"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -200,7 +200,7 @@ static int run(uint64_t seed, unsigned steps)
 			progress[j] = &b.progress[j];
 		report(&b, store_commit(s, 1700000000000 + now_ms, b.additions, b.count, progress,
 					b.progress_count));
-		now_ms += pick(8) ? 1000 : BODIES_REST_MS;
+		now_ms += pick(2) ? 1000 : BODIES_REST_MS;
 		store_tick(s, now_ms);
 	}
 	store_close(s);
