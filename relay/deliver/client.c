@@ -57,6 +57,7 @@ struct client {
 	struct reply_extensions extensions;
 	const struct reply *reply; /* the one that is being taken */
 	bool was_ready;
+	bool carried; /* a mail before this one */
 
 	/* The mail under way; results is NULL while there is none. */
 	struct client_mail mail;
@@ -76,8 +77,8 @@ static void enter(struct client *c, enum state s);
 
 static void end(struct client *c, const char *why)
 {
-	/* That TLS failed has to be known when broken() comes. */
-	if (c->state != HANDSHAKE)
+	/* What it was doing has to be known when broken() comes. */
+	if (c->state != HANDSHAKE && c->state != MAIL)
 		c->state = OVER;
 	peer_break(c->peer, why);
 }
@@ -137,6 +138,7 @@ static void mail_done(struct client *c)
 	size_t n = c->mail.recipient_count;
 
 	c->results = NULL;
+	c->carried = true;
 	c->handler->done(c, results, c->arg);
 	free_results(results, n);
 }
@@ -427,7 +429,7 @@ static void on_broken(const char *why, void *arg)
 	else if (c->results)
 		how = CLIENT_END_BROKEN;
 	if (c->results) {
-		give_rest(c, CLIENT_LATER, why);
+		give_rest(c, c->state == MAIL && c->carried ? CLIENT_UNTRIED : CLIENT_LATER, why);
 		mail_done(c);
 	}
 	c->handler->closed(c, how, why, c->arg);

@@ -42,7 +42,14 @@ struct client_target {
 	unsigned time_percent;  /* of the RFC's time-outs; 0 stands for 100 */
 };
 
-enum client_outcome { CLIENT_DELIVERED, CLIENT_LATER, CLIENT_NEVER };
+enum client_outcome {
+	CLIENT_DELIVERED,
+	CLIENT_LATER,
+	CLIENT_NEVER,
+	/* A session that had carried others ended before the peer said anything about this one:
+	 * it has not been tried. */
+	CLIENT_UNTRIED,
+};
 
 struct client_result {
 	enum client_outcome outcome;

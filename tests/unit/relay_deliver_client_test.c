@@ -136,7 +136,7 @@ static void on_ready(struct client *c, void *arg)
 
 static void on_done(struct client *c, const struct client_result *results, void *arg)
 {
-	static const char *const outcomes[] = {"ok", "later", "never"};
+	static const char *const outcomes[] = {"ok", "later", "never", "untried"};
 	struct run *r = arg;
 
 	(void)c;
@@ -376,6 +376,26 @@ static void a_peer_that_hangs_up_at_any_point(void **state)
 		}
 }
 
+/* A peer may close a session that it finds old just as we use it again. */
+static void what_a_stale_session_lost_was_not_tried(void **state)
+{
+	static const char *const ends[] = {"X", "S:421 4.4.2 too old"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct client_mail m[] = {mail_to(one, 1), mail_to(one, 1)};
+		struct run r;
+
+		run(&r,
+		    SCRIPT(PLAIN, "C:MAIL", "S:250", "C:RCPT", "S:250", "C:DATA", "S:354", "D",
+			   "S:250 kept", "C:MAIL", ends[i], "X"),
+		    m, 2);
+		assert_memory_equal(buf_str(&r.results), "ok:250 kept|untried:", 20);
+		assert_int_equal(r.end, CLIENT_END_BROKEN);
+		run_free(&r);
+	}
+}
+
 static void results_that_were_given_outlive_the_connection(void **state)
 {
 	(void)state;
@@ -519,6 +539,7 @@ int main(void)
 		cmocka_unit_test(a_pipelining_peer_that_refuses_everybody),
 		cmocka_unit_test(a_multi_line_421_at_any_point),
 		cmocka_unit_test(a_peer_that_hangs_up_at_any_point),
+		cmocka_unit_test(what_a_stale_session_lost_was_not_tried),
 		cmocka_unit_test(results_that_were_given_outlive_the_connection),
 		cmocka_unit_test(a_refusal_in_the_middle_of_the_message_counts),
 		cmocka_unit_test(silence_ends_by_itself),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Nobody can hold everything, however long things are held; and what is due comes in time. */
-#include "relay/queue/heap.h"
+#include "relay/queue/timeline.h"
 #include "relay/queue/share.h"
 #include "tests/unit/cmocka.h"
 
@@ -120,27 +120,27 @@ static void what_waits_can_be_taken_away(void **state)
 
 static void times_come_in_order(void **state)
 {
-	struct heap h = HEAP_INIT;
-	struct heap_item *items = calloc(2000, sizeof(*items));
+	struct timeline h = TIMELINE_INIT;
+	struct timeline_item *items = calloc(2000, sizeof(*items));
 	uint64_t last = 0;
 	size_t removed = 0, taken = 0;
 
 	(void)state;
 	srand(3);
 	for (int i = 0; i < 2000; i++)
-		heap_add(&h, &items[i], (uint64_t)rand() % 1000);
+		timeline_add(&h, &items[i], (uint64_t)rand() % 1000);
 	for (int i = 0; i < 2000; i += 3, removed++)
-		heap_remove(&h, &items[i]);
-	heap_remove(&h, &items[0]);
-	heap_add(&h, &items[1], 5000); /* a second time moves it */
-	for (struct heap_item *item; (item = heap_first(&h)); taken++) {
+		timeline_remove(&h, &items[i]);
+	timeline_remove(&h, &items[0]);
+	timeline_add(&h, &items[1], 5000); /* a second time moves it */
+	for (struct timeline_item *item; (item = timeline_first(&h)); taken++) {
 		assert_true(item->at_ms >= last);
 		last = item->at_ms;
-		heap_remove(&h, item);
+		timeline_remove(&h, item);
 	}
 	assert_int_equal(last, 5000);
 	assert_int_equal(taken + removed, 2000);
-	heap_free(&h);
+	timeline_free(&h);
 	free(items);
 }
 
