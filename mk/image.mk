@@ -12,6 +12,8 @@ IMAGE      := $(IMAGES)/$(BOARD)
 ROOT       := $(O)/root
 BOARD_DATA := cmdline layout ports qemu.args gatepost.conf
 YANG       := $(wildcard model/*.yang)
+# Folders too: a link that comes or goes shows in its folder's time.
+ROOT_FILES := $(shell find rootfs -type f -not -name '*.pyc') $(shell find rootfs/overlay -type d)
 
 # One time for everything in the image, the last commit's, so that equal trees give equal images.
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 1700000000)
@@ -42,7 +44,7 @@ $(ROOT)/release: FORCE
 	@mkdir -p $(@D); echo "$(VERSION) $(EPOCH)" | cmp -s - $@ || echo "$(VERSION) $(EPOCH)" >$@
 
 $(IMAGE)/rootfs.squashfs: $(ROOT)/fetched $(ROOT)/release $(PROGRAMS:%=$(B)/bin/%) $(YANG) \
-		$(shell find rootfs -type f -o -type d) $(BOARD_DATA:%=board/$(BOARD)/%) mk/image.mk
+		$(ROOT_FILES) $(BOARD_DATA:%=board/$(BOARD)/%) mk/image.mk
 	@echo "[5/5] image: $(IMAGE)"
 	@mkdir -p $(@D)
 	@rootfs/assemble.py --cache $(CACHE)/packages --unpacked $(ROOT)/unpacked \

@@ -164,6 +164,13 @@ def place(source, target):
         os.chmod(target, 0o755 if os.stat(source).st_mode & stat.S_IXUSR else 0o644)
 
 
+def place_program(source, target):
+    """One of ours, without its debugging information; the build folder keeps that."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    subprocess.run(["strip", "--strip-unneeded", "-o", target, source], check=True)
+    os.chmod(target, 0o755)
+
+
 def write(tree, path, text):
     target = os.path.join(tree, path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -281,8 +288,8 @@ def assemble(args):
         os.makedirs(os.path.join(tree, folder))
     for name, target in MERGED.items():
         os.symlink(target, os.path.join(tree, name))
-    for path, (_, source) in root.files.items():
-        place(source, os.path.join(tree, path))
+    for path, (package, source) in root.files.items():
+        (place if package else place_program)(source, os.path.join(tree, path))
     link_applets(tree, os.path.join(here, "applets.list"))
     write_certificates(tree, pool)
     write_accounts(tree, os.path.join(here, "users.list"))
