@@ -291,24 +291,23 @@ static const struct {
 	{"remove", verb_remove}, {"hold", verb_hold}, {"release", verb_release},
 };
 
-static json_t *answer_to(const json_t *ask)
+static json_t *answer_to(const json_t *ask, const struct selection *s)
 {
 	const char *verb = json_string_value(json_object_get(ask, "verb"));
-	struct selection s;
-	const char *wrong = select_from(ask, &s);
 
-	if (wrong)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", wrong);
 	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(verb, verbs[i].name) == 0)
-			return verbs[i].answer(ask, &s);
+			return verbs[i].answer(ask, s);
 	return json_pack("{s:b, s:s}", "ok", 0, "error", "the queue has no such verb");
 }
 
 void verbs_answer(const char *line, size_t n, struct buf *out)
 {
 	json_t *ask = json_loadb(line, n, 0, NULL);
-	json_t *answer = answer_to(ask);
+	struct selection s;
+	const char *wrong = select_from(ask, &s);
+	json_t *answer =
+		wrong ? json_pack("{s:b, s:s}", "ok", 0, "error", wrong) : answer_to(ask, &s);
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	buf_appends(out, text ? text : "{\"ok\":false,\"error\":\"no answer could be made\"}");

@@ -115,6 +115,11 @@ struct mapped {
 static bool map_body(const struct prepare *p, struct mapped *out, struct buf *error)
 {
 	const struct segment *s = segment_of(p->place.segment);
+
+	if (!s) {
+		buf_appends(error, "4.3.0 the message's segment is not at hand");
+		return false;
+	}
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), skip = p->place.offset % page;
 
 	/* Reads every byte: a disk that fails does so here, and not under the mapping. */

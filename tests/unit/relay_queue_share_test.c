@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Nobody can hold everything, however long things are held; and what is due comes in time. */
-#include "relay/queue/timeline.h"
 #include "relay/queue/share.h"
+#include "relay/queue/timeline.h"
 #include "tests/unit/cmocka.h"
 
 #include <stdlib.h>
