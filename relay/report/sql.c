@@ -41,8 +41,9 @@ const char sql_schema[] =
 	" AND (?3 IS NULL OR rcpt = ?3) AND time_ms >= ?4 ORDER BY " order " LIMIT ?5"
 
 #define NEWEST "time_ms DESC, id DESC"
-/* Within a millisecond a message is received before it is delivered, whoever told first. */
-#define STORY "time_ms DESC, kind DESC, id DESC"
+/* Within a millisecond a message is received before it is delivered, whoever told first; opens and
+ * clicks (9, 10) come as they were told. */
+#define STORY "time_ms DESC, min(kind, 9) DESC, id DESC"
 
 #define VALUES_BEFORE_RCPT                                     \
 	"?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(nullif(?8, '')," \
