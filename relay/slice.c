@@ -190,12 +190,12 @@ bad:
 	return false;
 }
 
-static bool load_tokens(int dir, struct slice_secrets *out, struct buf *error)
+static bool load_tokens(int dir, bool make, struct slice_secrets *out, struct buf *error)
 {
 	struct buf text = BUF_INIT;
 	bool ok = read_at(dir, TOKEN_FILE, TOKEN_FILE_MAX, &text);
 
-	if (!ok && errno == ENOENT) {
+	if (!ok && errno == ENOENT && make) {
 		uint8_t secret[32];
 		if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 			fatal("getrandom: %s", strerror(errno));
@@ -216,16 +216,36 @@ static bool load_tokens(int dir, struct slice_secrets *out, struct buf *error)
 	return ok;
 }
 
+static int open_keys(const struct relay_config *c, struct buf *error)
+{
+	int dir = open(c->key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		buf_printf(error, "directory/keys: cannot open '%s': %s\n", c->key_dir,
+			   strerror(errno));
+	return dir;
+}
+
 bool slice_secrets_load(const struct relay_config *c, struct slice_secrets *out, struct buf *error)
 {
 	*out = (struct slice_secrets){0};
-	int dir = open(c->key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0) {
-		buf_printf(error, "directory/keys: cannot open '%s': %s\n", c->key_dir,
-			   strerror(errno));
+	int dir = open_keys(c, error);
+	if (dir < 0)
 		return false;
-	}
-	bool ok = load_tls(dir, c, out, error) && load_tokens(dir, out, error);
+	bool ok = load_tls(dir, c, out, error) && load_tokens(dir, true, out, error);
+	close(dir);
+	if (!ok)
+		slice_secrets_free(out);
+	return ok;
+}
+
+bool slice_tokens_load(const struct relay_config *c, struct slice_secrets *out, struct buf *error)
+{
+	*out = (struct slice_secrets){0};
+	int dir = open_keys(c, error);
+	if (dir < 0)
+		return false;
+	bool ok = load_tokens(dir, false, out, error);
 	close(dir);
 	if (!ok)
 		slice_secrets_free(out);

@@ -28,6 +28,9 @@ struct slice_secrets {
 bool slice_secrets_load(const struct relay_config *c, struct slice_secrets *out, struct buf *error);
 void slice_secrets_free(struct slice_secrets *s);
 
+/* The tracking keys alone, of a relay that has them: nothing is made. For gatepost-track. */
+bool slice_tokens_load(const struct relay_config *c, struct slice_secrets *out, struct buf *error);
+
 /* Appends the role's slice of the checked text of relay.json. */
 void slice_make(const char *json, size_t n, enum role_id role, const struct slice_secrets *s,
 		struct buf *out);

@@ -57,6 +57,7 @@ struct html_token {
 	struct html_range data;   /* text, comments */
 	enum html_text_mode mode; /* text: how it was read, for html_decode_text() */
 	bool self_closing;
+	bool cut;                /* a comment that only the end of the input ended */
 	struct html_attr *attrs; /* the tokenizer's, until the next token */
 	size_t attr_count;
 	bool attrs_cut; /* there were more */
@@ -77,7 +78,10 @@ struct html_tokenizer {
 
 void html_open(struct html_tokenizer *t, const char *bytes, size_t n);
 
-/* The next token; false (and kind HTML_END) when there is none. */
+/*
+ * The next token; false when there is none: kind is then HTML_END, and whole what the end of the
+ * input cut off (a tag without its '>'; else empty).
+ */
 bool html_next(struct html_tokenizer *t, struct html_token *out);
 
 /* How the text from here on is read, until the end tag `name` (lower case, the caller's). */

@@ -13,7 +13,8 @@
 #ifndef GATEPOST_RELAY_MIME_SCAN_H
 #define GATEPOST_RELAY_MIME_SCAN_H
 
-#include "lib/buf.h"
+#include "relay/mime/field.h"
+#include "relay/mime/transfer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,20 +25,6 @@ enum mime_limit {
 	MIME_PARTS_MAX = 1000,
 	MIME_FIELDS_MAX = 2000, /* in one header */
 	MIME_TOKEN_MAX = 64,    /* type, subtype, charset */
-};
-
-/* Offsets into the message: start is in it, end is not. */
-struct mime_range {
-	size_t start, end;
-};
-
-enum mime_encoding {
-	MIME_7BIT, /* also when the field is missing */
-	MIME_8BIT,
-	MIME_BINARY,
-	MIME_QUOTED_PRINTABLE,
-	MIME_BASE64,
-	MIME_ENCODING_UNKNOWN,
 };
 
 #define MIME_NO_PART SIZE_MAX
@@ -53,11 +40,13 @@ struct mime_part {
 	char type[MIME_TOKEN_MAX], subtype[MIME_TOKEN_MAX]; /* lower case; text/plain if missing */
 	char charset[MIME_TOKEN_MAX];                       /* lower case, "" for none */
 	bool multipart;                                     /* its children follow it in parts[] */
-	bool message;    /* message/rfc822 or message/global: its one child is the message inside */
-	bool attachment; /* Content-Disposition: attachment, or a file name on what is not text */
-	bool amp;        /* text/x-amp-html */
-	bool sealed;     /* in multipart/signed or multipart/encrypted, or S/MIME itself */
-	bool embedded;   /* inside a message/rfc822, or any other message/ or report part */
+	bool message; /* message/rfc822 or message/global: its one child is the message inside */
+	/* Not shown as the mail's text: a disposition other than inline, a file name, or a part of
+	 * multipart/related that is not its root. */
+	bool attachment;
+	bool amp;      /* text/x-amp-html */
+	bool sealed;   /* in multipart/signed or multipart/encrypted, or S/MIME itself */
+	bool embedded; /* inside a message/rfc822, or any other message/ or report part */
 };
 
 struct mime_message {
@@ -75,36 +64,5 @@ struct mime_message {
  */
 bool mime_scan(const char *bytes, size_t n, struct mime_message *out);
 void mime_free(struct mime_message *m);
-
-/* One header field. */
-struct mime_field {
-	struct mime_range whole; /* with every continuation line and the last line end */
-	struct mime_range name;
-	struct mime_range value; /* after the colon, before the last line end; may be folded */
-};
-
-/*
- * Steps through a header: *at is range.start at first. False at its end, and at a line that is no
- * field, where *at then points (RFC 5322 §2.2).
- */
-bool mime_next_field(const char *bytes, struct mime_range headers, size_t *at,
-		     struct mime_field *out);
-
-/* The first field of that name (any case); false when there is none. */
-bool mime_find_field(const char *bytes, struct mime_range headers, const char *name,
-		     struct mime_field *out);
-bool mime_field_is(const char *bytes, const struct mime_field *f, const char *name);
-
-/* Appends a field's value unfolded, without the white space around it. */
-void mime_unfold(const char *bytes, struct mime_range value, struct buf *out);
-
-/*
- * A parameter of an unfolded Content-Type or Content-Disposition value (RFC 2045 §5.1), quotes
- * and comments taken off; RFC 2231 continuations (name*0, name*1) are joined. False when missing.
- */
-bool mime_param(const char *value, size_t n, const char *name, struct buf *out);
-
-/* The header's end: where the empty line begins, and where the body does; both n if none. */
-void mime_split_header(const char *bytes, size_t n, size_t *header_end, size_t *body_start);
 
 #endif

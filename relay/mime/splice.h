@@ -17,8 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MIME_LINE_MAX 998 /* bytes without CRLF, RFC 5322 §2.1.1 */
-
 /* decoded[start, end) becomes text[len] (ASCII). In order, not overlapping. */
 struct splice {
 	size_t start, end;
@@ -43,12 +41,10 @@ void leaf_close(struct leaf *l);
 
 /*
  * Appends the body with the splices in it, and says which encoding it is in now. With
- * seven_bit, bytes over 127 may not stay as they are.
+ * seven_bit, bytes over 127 may not stay as they are. With no splices, only lines over
+ * MIME_LINE_MAX are mended: that also works on a leaf that leaf_open() found broken.
  */
 enum mime_encoding leaf_splice(const struct leaf *l, const struct splice *splices, size_t count,
 			       bool seven_bit, struct buf *out);
-
-/* True when a line of s[n] is longer than MIME_LINE_MAX. */
-bool lines_too_long(const char *s, size_t n);
 
 #endif

@@ -25,6 +25,8 @@ static const struct text_field texts[] = {
 	{offsetof(struct event, detail), EVENT_TEXT_MAX},
 	{offsetof(struct event, peer), EVENT_TEXT_MAX},
 	{offsetof(struct event, url), EVENT_URL_MAX},
+	{offsetof(struct event, reason), EVENT_TEXT_MAX},
+	{offsetof(struct event, campaign), EVENT_TEXT_MAX},
 };
 
 #define TEXT_COUNT (sizeof(texts) / sizeof(*texts))

@@ -42,6 +42,8 @@ struct event {
 	char *peer; /* host [address]:port that was spoken to, the pool and source address behind it
 		     */
 	char *url;
+	char *reason;   /* opens and clicks: why the class */
+	char *campaign; /* opens and clicks: as the sender named it */
 	struct addr client;
 	uint64_t size;
 	uint64_t took_ms; /* accepted to delivered */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * DKIM signatures (RFC 6376, RFC 8463) through libopendkim: relaxed/relaxed, From over-signed, the
- * fields of RFC 6376 §5.4.1, MIME's, and List-Unsubscribe-Post (RFC 8058 §4); never l=.
+ * fields of headers.h, never l=.
  *
- * t= is the time given, so a retry signs the same bytes. No file, clock or resolver is touched.
+ * t= is the time given, so a retry signs the same bytes. No file (but a key's, by keys.h), clock
+ * or resolver is touched.
  */
 #ifndef GATEPOST_RELAY_SIGN_DKIM_H
 #define GATEPOST_RELAY_SIGN_DKIM_H
@@ -15,6 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* An Ed25519 key needs a selector of its own (RFC 8463 §4 leaves one record for one key). */
+#define DKIM_ED25519_SUFFIX "-ed25519"
+
 struct dkim_signer;
 
 /* NULL when the library cannot be set up, or the key override is not in force; *error says it. */
@@ -22,12 +26,19 @@ struct dkim_signer *dkim_signer_new(struct buf *error);
 void dkim_signer_free(struct dkim_signer *s);
 
 /*
- * Appends one DKIM-Signature field (CRLF at its end) to go in front of the message. message is
- * the last word: CRLF lines, nothing added later but trace fields above. False with *error set
- * when there is no From field or the library refuses.
+ * Appends the DKIM-Signature fields (each with CRLF) to go in front of message[n]: one with the
+ * key DOMAIN.SELECTOR.pem, and one with DOMAIN.SELECTOR-ed25519.pem where there is that file. The
+ * message has its last form: nothing is added to it later but trace fields above. when: seconds
+ * since 1970. False, with nothing appended and *error set, when a key is missing or unusable, there
+ * is no From field, or the library refuses.
  */
-bool dkim_signer_sign(struct dkim_signer *s, const char *message, size_t n, const char *domain,
-		      const char *selector, const struct sign_key *key, int64_t when,
-		      struct buf *out, struct buf *error);
+bool dkim_sign_message(struct dkim_signer *s, struct sign_keys *keys, const char *message, size_t n,
+		       const char *domain, const char *selector, int64_t when, struct buf *out,
+		       struct buf *error);
+
+/* Appends one field, by that key, whatever kind it is. */
+bool dkim_sign_with(struct dkim_signer *s, const struct sign_key *key, const char *message,
+		    size_t n, const char *domain, const char *selector, int64_t when,
+		    struct buf *out, struct buf *error);
 
 #endif

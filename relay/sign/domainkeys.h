@@ -13,9 +13,8 @@
 #include <stddef.h>
 
 /*
- * Appends one DomainKey-Signature field (CRLF at its end) to go in front of the message, below any
- * DKIM-Signature. False with *error set when the key is not RSA, or the message has no From or
- * Sender, or more than one of either (RFC 4870 §3.2).
+ * Appends one DomainKey-Signature field (CRLF at its end) to go in front of the message. False with
+ * *error set when the key is not RSA, or the message has no From field or a line that is none.
  */
 bool domainkeys_sign(const char *message, size_t n, const char *domain, const char *selector,
 		     const struct sign_key *key, struct buf *out, struct buf *error);

@@ -8,6 +8,8 @@
  * libcrypto's: for a handle it returns the parsed key out of the cache, for anything else it does
  * what libcrypto does. keys_override_in_force() proves that the library calls ours; a program
  * that signs refuses to run when it does not.
+ *
+ * Not for several threads at a time.
  */
 #ifndef GATEPOST_RELAY_SIGN_KEYS_H
 #define GATEPOST_RELAY_SIGN_KEYS_H
@@ -16,13 +18,19 @@
 
 #include <openssl/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 enum sign_key_kind { SIGN_KEY_RSA, SIGN_KEY_ED25519 };
+
+enum {
+	SIGN_RSA_BITS_MIN = 1024, /* RFC 8301 §3.2 */
+	SIGN_KEY_FILE_MAX = 32 * 1024,
+};
 
 struct sign_key {
 	enum sign_key_kind kind;
 	EVP_PKEY *pkey;  /* the cache's */
-	char handle[32]; /* what libopendkim is given */
+	char handle[40]; /* what libopendkim is given */
 };
 
 struct sign_keys;
@@ -32,19 +40,22 @@ struct sign_keys *sign_keys_new(int dirfd);
 void sign_keys_free(struct sign_keys *k);
 
 /*
- * The key DOMAIN.SELECTOR.pem (for ed25519: DOMAIN.SELECTOR.ed25519.pem, beside or instead of
- * it); read and parsed the first time, or again when the file has changed. NULL with *error set
- * when the file exists and is no usable key (RSA under 1024 bits, another kind, a group- or
- * world-writable file), NULL with *error empty when there is no such file.
+ * The key in DOMAIN.SELECTOR.pem (the domain in lower case), read and parsed the first time, and
+ * again when the file has changed; valid until the next call. NULL with *error empty when there is
+ * no such file, NULL with *error saying why when it is no key that signs: neither RSA of
+ * SIGN_RSA_BITS_MIN bits nor Ed25519, or others may write to it.
  */
 const struct sign_key *sign_keys_get(struct sign_keys *k, const char *domain, const char *selector,
-				     enum sign_key_kind kind, struct buf *error);
+				     struct buf *error);
 
-/* Reads every key of the directory now, for a process that gives up opening files later. Returns
- * how many; faults go to *error, one line each. */
-size_t sign_keys_load_all(struct sign_keys *k, struct buf *error);
-
-/* Makes a signature with a fresh key through libopendkim: true when it took ours. */
+/*
+ * Makes a signature with a fresh key through libopendkim: true when it took ours. Also does what
+ * libcrypto does at its first use, so that it opens no file later, and finds out what the library
+ * forgets to free after an Ed25519 signature (in 2.11.0~beta2: the key and the BIO around it).
+ */
 bool keys_override_in_force(void);
+
+/* After dkim_free(): frees that, for the key that was taken last. */
+void keys_taken_back(enum sign_key_kind kind);
 
 #endif

@@ -6,10 +6,12 @@
  * as often the end of a sentence or a file name, and mail that was not asked to be a link is not
  * made one. Brackets belong to the URL in pairs; a full stop, comma, quote or bracket at its end
  * belongs to the sentence; a URL in <> ends there. Letters of every script may stand in it; the
- * text is UTF-8 or any encoding in which ASCII bytes stand for themselves.
+ * text is in any charset in which ASCII bytes stand for themselves.
  */
 #ifndef GATEPOST_RELAY_TRACK_TEXTLINKS_H
 #define GATEPOST_RELAY_TRACK_TEXTLINKS_H
+
+#include "relay/track/charset.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,9 +21,11 @@ struct text_link {
 };
 
 /*
- * The next URL at or after *at; false when there is none. *at then is behind it. utf8 says that
- * bytes over 127 are UTF-8: white space and brackets of other scripts end a URL too.
+ * The next URL at or after *at; false when there is none. *at then is behind it. With c, white
+ * space and brackets of other scripts end a URL too; where c is NULL, because the charset has no
+ * table, no byte over 127 ends one.
  */
-bool text_link_next(const char *text, size_t n, bool utf8, size_t *at, struct text_link *out);
+bool text_link_next(const char *text, size_t n, const struct charset *c, size_t *at,
+		    struct text_link *out);
 
 #endif

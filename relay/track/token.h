@@ -62,8 +62,8 @@ bool token_seal(struct token_ring *r, uint32_t key_id, const char *host, const s
 		struct buf *out);
 
 /*
- * False for anything that token_seal() did not make with one of these keys for that host, and
- * *out is then untouched. The time it takes does not tell why.
+ * False for anything that token_seal() did not make with one of these keys for that host (which
+ * may have a port behind it): one answer for every fault, and *out is then untouched.
  */
 bool token_open(struct token_ring *r, const char *host, const char *text, size_t n,
 		struct token *out);

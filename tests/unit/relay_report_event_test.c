@@ -38,6 +38,7 @@ static void an_event_comes_back_as_it_was(void **state)
 	assert_string_equal(back.account, "acme");
 	assert_string_equal(back.sender, "");
 	assert_string_equal(back.url, e.url);
+	assert_string_equal(back.reason, "");
 	assert_int_equal(addr_cmp(&back.client, &e.client), 0);
 	assert_int_equal(back.took_ms, 12);
 	event_clear(&back);

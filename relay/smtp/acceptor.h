@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the connections of the role accept share, and how they reach the other processes. accept.c
+ * is the role; connection.c is one client; submission.c is one message between us and the spool.
+ */
+#ifndef GATEPOST_RELAY_SMTP_ACCEPTOR_H
+#define GATEPOST_RELAY_SMTP_ACCEPTOR_H
+
+#include "lib/tls.h"
+#include "relay/process.h"
+#include "relay/smtp/outbox.h"
+#include "relay/smtp/tally.h"
+#include "relay/smtp/tickets.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct connection;
+
+enum { STRANGER_EVENTS_MAX = 600 };
+
+struct acceptor {
+	struct ev_loop *loop;
+	const struct relay_config *config;
+	struct tls_server *tls;
+	struct channel *auth, *spool; /* NULL while it is away */
+	struct outbox outbox;
+	struct tickets logins;      /* -> struct connection */
+	struct tickets submissions; /* -> struct submission */
+	struct tally by_source, by_account;
+	uint64_t body_bytes, body_bytes_max; /* of all messages under way */
+	/* Refusals of strangers in the log of events: so many a minute. */
+	uint64_t stranger_minute;
+	unsigned stranger_events;
+	struct connection *first;
+	unsigned connections, connections_max;
+	bool stopping;
+	/* A connection, or an answer that one waited for, is gone. */
+	void (*less)(struct acceptor *a);
+};
+
+#endif

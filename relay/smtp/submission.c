@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/smtp/submission.h"
+
+#include "lib/log.h"
+#include "relay/smtp/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct submission {
+	struct connection *client; /* NULL: gone */
+	struct envelope *envelope;
+	uint64_t held; /* bytes of its body */
+	char tls[80];
+};
+
+static void submission_free(struct acceptor *a, struct submission *s)
+{
+	a->body_bytes -= s->held;
+	envelope_free(s->envelope);
+	free(s);
+}
+
+struct submission *submission_send(struct acceptor *a, struct connection *c, struct envelope *e,
+				   struct body *body, const char *tls)
+{
+	struct buf payload = BUF_INIT;
+	uint64_t held = body->size;
+	struct submission *s;
+	int fd = body_finish(body);
+
+	if (fd < 0)
+		log_error("a message cannot be stored: %s", strerror(errno));
+	if (fd < 0 || !a->spool) {
+		if (fd >= 0)
+			close(fd);
+		a->body_bytes -= held;
+		envelope_free(e);
+		return NULL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	e->accepted_ms = clock_wall_ms();
+	*s = (struct submission){.client = c, .envelope = e, .held = held};
+	snprintf(s->tls, sizeof(s->tls), "%s", tls);
+	envelope_encode(e, &payload);
+	channel_send(a->spool, MSG_SUBMIT, tickets_give(&a->submissions, s), &payload, fd);
+	buf_free(&payload);
+	return s;
+}
+
+void submission_forget_client(struct submission *s)
+{
+	s->client = NULL;
+}
+
+/* How the client was known. */
+static void describe(const struct submission *s, char *out, size_t cap)
+{
+	const struct envelope *e = s->envelope;
+	char address[ADDR_STR_MAX];
+
+	addr_format(&e->client, address);
+	if (e->flags & ENVELOPE_AUTH)
+		snprintf(out, cap, "from %s, logged in as %s, %s", address, e->user, s->tls);
+	else
+		snprintf(out, cap, "from %s in the account's networks, %s", address,
+			 *s->tls ? s->tls : "no TLS");
+}
+
+static void tell_report(struct acceptor *a, const struct submission *s, uint64_t message)
+{
+	const struct envelope *e = s->envelope;
+	char detail[512];
+	struct event event = {
+		.kind = EVENT_RECEIVED,
+		.time_ms = e->accepted_ms,
+		.message = message,
+		.account = e->account,
+		.sender = e->sender,
+		.subject = e->subject,
+		.detail = detail,
+		.client = e->client,
+		.size = e->size,
+	};
+
+	describe(s, detail, sizeof(detail));
+	outbox_put(&a->outbox, &event);
+	event.kind = EVENT_QUEUED;
+	event.detail = "";
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		event.recipient = (uint32_t)i;
+		event.rcpt = e->recipients[i].address;
+		outbox_put(&a->outbox, &event);
+	}
+}
+
+static void settle(struct acceptor *a, struct submission *s, const struct submitted *answer)
+{
+	struct connection *client = s->client;
+
+	if (answer->status == SUBMIT_KEPT)
+		tell_report(a, s, answer->message);
+	submission_free(a, s);
+	if (client)
+		connection_submitted(client, answer->status, answer->message);
+	a->less(a);
+}
+
+void submission_answered(struct acceptor *a, const struct message *m)
+{
+	struct submission *s = tickets_take(&a->submissions, m->id);
+	struct submitted answer;
+
+	if (!s) {
+		log_error("spool answered for a message that it was not given");
+		return;
+	}
+	if (!submitted_decode(m, &answer)) {
+		log_error("spool sent a damaged answer");
+		answer = (struct submitted){.status = SUBMIT_ERROR};
+	}
+	settle(a, s, &answer);
+}
+
+void submission_fail_all(struct acceptor *a)
+{
+	const struct submitted answer = {.status = SUBMIT_ERROR};
+	struct submission *s;
+
+	while ((s = tickets_take_any(&a->submissions)))
+		settle(a, s, &answer);
+}
