@@ -119,6 +119,7 @@ def knock(site, source, port, times, family=V4):
     for _ in range(times):
         s = site[source].socket(family)
         s.setblocking(False)
+        s.bind((address(source, family), 0))
         s.connect_ex((address("web1", family), port))
         sockets.append(s)
     fence = site[source].socket(family)
@@ -212,7 +213,10 @@ def test_a_flood_of_syns_is_dropped_and_others_are_served(site, fw):
         s.close()
 
 
-def test_a_tcp_that_does_not_begin_with_syn_begins_nothing(site, fw):
+@pytest.mark.parametrize("loose", [0, 1])
+def test_a_tcp_that_does_not_begin_with_syn_begins_nothing(site, fw, loose):
+    """Both conntrack, when it is strict, and the rule by itself see to it."""
+    site.gate.sysctl("net.netfilter.nf_conntrack_tcp_loose", loose)
     before = fw.counter("drop-no-syn") + fw.counter("drop-invalid")
     src, dst = address("stranger", V4), address("web1", V4)
     raw = site["stranger"].socket(V4, socket.SOCK_RAW, socket.IPPROTO_TCP)
