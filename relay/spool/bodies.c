@@ -221,6 +221,8 @@ static void rest(struct bodies *b, uint64_t size)
 {
 	struct segment *s = find(b, b->open.number);
 
+	if (!s)
+		return;
 	s->size = size;
 	s->sparse_from_ms = b->now_ms + BODIES_REST_MS;
 }
