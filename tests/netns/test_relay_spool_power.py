@@ -6,6 +6,7 @@ then rebuilt to hold what a completed flush covers, and a chance part of the res
 nobody serves its recipients' domain.
 """
 import contextlib
+import errno
 import hashlib
 import os
 import random
@@ -19,7 +20,7 @@ from tests.harness.crash.disk import Cut, Disk, build_layer, read_log
 from tests.harness.crash.spool import build_driver, read_spool
 from tests.harness.relay import Relay, wait_for
 
-ROUNDS = 100 if os.environ.get("GATEPOST_SOAK") else 6
+ROUNDS = 100 if os.environ.get("GATEPOST_SOAK") else 20
 CLIENTS = 6
 
 
@@ -70,12 +71,20 @@ def submit_until_killed(relay, rng):
     clients = [Client(relay.port("smtp"), random.Random(rng.random())) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    aim = rng.randint(1, 120)
+    aim = rng.randint(1, 60)
     wait_for(f"{aim} messages", lambda: sum(len(c.kept) for c in clients) >= aim)
     relay.kill()
     for client in clients:
         client.join()
     return {d for c in clients for d in c.kept}, {d for c in clients for d in c.tried}
+
+
+def relay_on_disk(tmp_path, layer, log, silent_port, **disk):
+    """A relay whose spool is under the layer."""
+    env = {f"DISK_{name.upper()}": str(value) for name, value in disk.items()}
+    return Relay(tmp_path, preload=layer, lab={"dns-port": silent_port},
+                 env={**env, "DISK_DIR": str(tmp_path / "spool"), "DISK_LOG": str(log),
+                      "ASAN_OPTIONS": "verify_asan_link_order=0"})
 
 
 def one_life(tmp_path, tools, silent_port, rng, round_number, lie=""):
@@ -85,10 +94,7 @@ def one_life(tmp_path, tools, silent_port, rng, round_number, lie=""):
     spool = tmp_path / "spool"
     spool.mkdir(exist_ok=True)
     disk = Disk(rng, spool)
-    relay = Relay(tmp_path, preload=layer,
-                  env={"DISK_DIR": str(spool), "DISK_LOG": str(log), "DISK_LIE": lie},
-                  lab={"dns-port": silent_port})
-    with relay:
+    with relay_on_disk(tmp_path, layer, log, silent_port, lie=lie) as relay:
         kept, tried = submit_until_killed(relay, rng)
     for record in read_log(log):
         disk.feed(*record)
@@ -116,3 +122,43 @@ def test_a_relay_without_its_syncs_is_caught(tmp_path, tools, silent_port):
     assert kept
     found = read_spool(tools[1], tmp_path / "spool", tmp_path / "copy")
     assert not kept <= set(found.digests)
+
+
+def answers(client, count):
+    """What a client is told for so many messages: (digest, code)."""
+    smtp = smtplib.SMTP("127.0.0.1", client.port)
+    for _ in range(count):
+        text = client.message()
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        try:
+            smtp.sendmail("a@acme.example", ["b@b.example"], text)
+            yield digest, 250
+        except smtplib.SMTPResponseException as e:
+            yield digest, e.smtp_code
+    smtp.close()
+
+
+@pytest.mark.parametrize("fault", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
+def test_a_disk_that_fails_gets_every_sender_a_4xx_until_it_works_again(
+        tmp_path, tools, silent_port, fault):
+    log, spool = tmp_path / "disk.log", tmp_path / "spool"
+    spool.mkdir()
+    disk = Disk(random.Random(1), spool)
+    # Every operation fails while there is a file named "fault".
+    with relay_on_disk(tmp_path, tools[0], log, silent_port, fault=f"1:{fault}:{10**9}",
+                       fault_file="fault") as relay:
+        client = Client(relay.port("smtp"), random.Random(2))
+        kept = {digest for digest, code in answers(client, 5) if code == 250}
+        assert len(kept) == 5
+        (spool / "fault").touch()
+        refused = dict(answers(client, 8))
+        assert set(refused.values()) == {452 if fault == errno.ENOSPC else 451}
+        (spool / "fault").unlink()
+        kept |= {digest for digest, code in answers(client, 5) if code == 250}
+        assert len(kept) == 10
+        relay.kill()
+        for record in read_log(log):
+            disk.feed(*record)
+        disk.write_to(spool, Cut.NONE)
+        found = read_spool(tools[1], spool, tmp_path / "copy")
+        assert kept == set(found.digests) and found.damaged == 0
