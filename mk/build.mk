@@ -55,7 +55,7 @@ define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD    $(1)"
-	@$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--whole-archive -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -Wl,--no-whole-archive $(LIBS_$(1))
+	@$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_$(1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 

@@ -156,11 +156,32 @@ bool progress_decode(const struct message *in, struct progress *out)
 	return false;
 }
 
-void prepare_encode(const struct prepare *m, struct buf *out)
+const void *queued_envelope(const struct message *in, size_t *n)
+{
+	struct wire w = reader(in);
+
+	place_decode(&w);
+	*n = (size_t)(w.end - w.at);
+	return w.at;
+}
+
+static void prepare_head(const struct prepare *m, struct buf *out)
 {
 	place_encode(&m->place, out);
 	wire_put_u32(out, m->recipient);
+	wire_put_u8(out, m->seven_bit);
+}
+
+void prepare_encode(const struct prepare *m, struct buf *out)
+{
+	prepare_head(m, out);
 	envelope_encode(m->envelope, out);
+}
+
+void prepare_encode_with(const struct prepare *m, const void *envelope, size_t n, struct buf *out)
+{
+	prepare_head(m, out);
+	buf_append(out, envelope, n);
 }
 
 bool prepare_decode(const struct message *in, struct prepare *out)
@@ -169,6 +190,7 @@ bool prepare_decode(const struct message *in, struct prepare *out)
 
 	out->place = place_decode(&w);
 	out->recipient = wire_u32(&w);
+	out->seven_bit = wire_u8(&w) != 0;
 	out->envelope = envelope_rest(&w);
 	if (!out->envelope)
 		return false;

@@ -60,13 +60,13 @@ struct role {
 
 #define STOP_BOUND_S 10
 
-extern const struct role accept_role __attribute__((weak));  /* relay/smtp/accept.c */
-extern const struct role auth_role __attribute__((weak));    /* relay/smtp/auth.c */
-extern const struct role spool_role __attribute__((weak));   /* relay/spool/spool.c */
-extern const struct role work_role __attribute__((weak));    /* relay/queue/work.c */
-extern const struct role deliver_role __attribute__((weak)); /* relay/queue/deliver.c */
-extern const struct role http_role __attribute__((weak));    /* relay/http/http.c */
-extern const struct role report_role __attribute__((weak));  /* relay/report/report.c */
+extern const struct role accept_role;  /* relay/smtp/accept.c */
+extern const struct role auth_role;    /* relay/smtp/auth.c */
+extern const struct role spool_role;   /* relay/spool/spool.c */
+extern const struct role work_role;    /* relay/queue/work.c */
+extern const struct role deliver_role; /* relay/queue/deliver.c */
+extern const struct role http_role;    /* relay/http/http.c */
+extern const struct role report_role;  /* relay/report/report.c */
 
 /* Runs the role of that name until it is told to stop: what main.c calls when it was executed as
  * one. The exit status. */

@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.harness.blklog import replay
 from tests.harness.dns import Dns
 from tests.harness.net import Net
 from tests.harness.qemu import Machine, TapFd
@@ -100,8 +101,8 @@ def hang_up(s):
 
 def tap(host, name):
     """A tap of that name in the host's namespace, held open for QEMU."""
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     with host.inside():
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
         flags = 0x0002 | 0x1000 | 0x4000  # IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
         fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), flags))
     return fd
@@ -117,7 +118,6 @@ class World:
         self.hosts, self.sinks = {}, {}
         self.taps = {}
         self.box = None
-        self.boots = 0
 
     def __enter__(self):
         try:
@@ -264,11 +264,24 @@ class World:
 
     def boot(self, **how):
         """Starts the box on its disks; a World has one at a time."""
-        self.boots += 1
         self.box = Machine(IMAGES / self.board, disks=self.folder / "disks",
                            nics={port: TapFd(fd) for port, fd in self.taps.items()}, **how)
         self.box.start()
         return self.box
+
+
+    def forget_unflushed(self, role):
+        """After a power cut: the disk as it is when it kept only what a completed flush covers.
+        How many writes it lost."""
+        disk = self.folder / "disks" / f"{role}.img"
+        log = disk.with_suffix(".log")
+        size = disk.stat().st_size
+        disk.unlink()
+        with open(disk, "wb") as blank:  # as it was before the first boot, when the log began
+            blank.truncate(size)
+        _, dropped = replay(log, disk)
+        log.unlink()
+        return dropped
 
 
 # -- what hosts try ------------------------------------------------------------------------------
@@ -303,6 +316,8 @@ class Datagrams:
         with contextlib.suppress(OSError):
             while True:
                 _, peer = self.socket.recvfrom(2000)
+                if not peer:  # hung up
+                    return
                 self.first_at.setdefault(peer[0], time.monotonic())
                 self.count[peer[0]] = self.count.get(peer[0], 0) + 1
 

@@ -87,13 +87,17 @@ class Relay:
         self.config_path.write_text(json.dumps({"gatepost:relay": self.config}, indent=1))
 
     def start(self):
+        self.spawn()
+        wait_for("the relay to be ready", self.is_ready)
+
+    def spawn(self):
+        """Starts it without waiting until it is ready."""
         self.write_config()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [BUILD / "bin" / "gatepost-relay", "-c", self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                 start_new_session=True)
-        wait_for("the relay to be ready", self.is_ready)
 
     def is_ready(self):
         if self.process.poll() is not None:

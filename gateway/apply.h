@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One config put in force: compiled, applied, read back; or everything as it was.
+ *
+ *	compile   policy, ruleset, netplan            pure: a fault here has touched nothing
+ *	apply     addresses and routes, then one nft batch, then services
+ *	verify    the kernel's own account of it, compared with what was meant
+ *
+ * Whatever fails, the steps already taken are undone in the opposite order. What was applied can
+ * be reverted until it is settled: the commit has still to reach the disk.
+ *
+ * Before the first config, and whenever none can be applied, the closed ruleset is in force:
+ * nothing is forwarded, and nothing new may reach the box from its ports.
+ */
+#ifndef GATEPOST_GATEWAY_APPLY_H
+#define GATEPOST_GATEWAY_APPLY_H
+
+#include "gateway/services.h"
+#include "lib/buf.h"
+
+#include <libyang/libyang.h>
+#include <stdbool.h>
+
+struct apply;
+
+struct apply_options {
+	bool dry_run; /* the kernel is not touched; what would be done stands in dry_run_file */
+	const char *dry_run_file;
+	struct services services;
+};
+
+/* The options' strings must outlive it. NULL with the reason in error. */
+struct apply *apply_open(const struct apply_options *options, struct buf *error);
+/* Leaves what is in force in force. */
+void apply_close(struct apply *a);
+
+/* Closes forwarding: no config is in force afterwards. */
+bool apply_closed(struct apply *a, struct buf *error);
+
+/* The pure part alone: does this config compile? conf has passed model_validate(). */
+bool apply_check(struct apply *a, const struct lyd_node *conf, struct buf *error);
+
+/* notes: what the operator should know, a line each. conf need not outlive the call. */
+bool apply_config(struct apply *a, const struct lyd_node *conf, struct buf *notes,
+		  struct buf *error);
+/* Takes the last apply_config() back. */
+void apply_revert(struct apply *a);
+/* The last apply_config() stands: the way back is forgotten, and connections that it does not
+ * allow are cut, which is told in notes. */
+void apply_settle(struct apply *a, struct buf *notes);
+
+/* The ruleset in force as nft text. */
+void apply_print_ruleset(const struct apply *a, struct buf *out);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gateway/verbs.h"
+
+#include "gateway/show.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+json_t *verb_failure(const char *fmt, ...)
+{
+	struct buf text = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	/* What is quoted from a config has been checked to be UTF-8, what peers sent is escaped. */
+	json_t *answer = json_pack("{s:b s:s%}", "ok", 0, "error", buf_str(&text), text.len);
+	buf_free(&text);
+	return answer ? answer : json_pack("{s:b s:s}", "ok", 0, "error", "it failed\n");
+}
+
+static json_t *failure_of(struct buf *error)
+{
+	json_t *answer = verb_failure("%s", buf_str(error));
+
+	buf_free(error);
+	return answer;
+}
+
+static const char *text_of(const json_t *request, const char *name)
+{
+	const char *text = json_string_value(json_object_get(request, name));
+
+	return text ? text : "";
+}
+
+static unsigned number_of(const json_t *request, const char *name)
+{
+	json_int_t n = json_integer_value(json_object_get(request, name));
+
+	return n < 0 || n > UINT32_MAX ? 0 : (unsigned)n;
+}
+
+/* ---- reading ---- */
+
+static json_t *answer_status(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const char *closed = commit_closed(g->commit);
+	char host[256] = "";
+	struct unconfirmed u;
+
+	(void)request;
+	gethostname(host, sizeof(host) - 1);
+	const char *configured =
+		conf_value(conf_top(commit_running(g->commit), "system"), "host-name");
+	json_t *answer = json_pack("{s:b s:s s:s s:b s:I}", "ok", 1, "host",
+				   configured ? configured : host, "user", peer->who, "admin",
+				   peer->admin, "revision", (json_int_t)commit_revision(g->commit));
+	if (closed)
+		json_object_set_new(answer, "closed", json_string(closed));
+	if (commit_waiting(g->commit, &u))
+		json_object_set_new(answer, "waiting",
+				    json_pack("{s:I s:I s:I}", "revision", (json_int_t)u.number,
+					      "return_to", (json_int_t)u.return_to, "seconds",
+					      (json_int_t)(u.deadline_s - time(NULL))));
+	return answer;
+}
+
+static void print_json(const struct lyd_node *conf, struct buf *out)
+{
+	char *text = NULL;
+	struct lyd_node *copy = NULL;
+
+	if (!conf ||
+	    lyd_dup_siblings(conf, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS | LYD_DUP_NO_META,
+			     &copy) != LY_SUCCESS) {
+		buf_appends(out, "{}\n");
+		return;
+	}
+	if (lyd_print_mem(&text, copy, LYD_JSON, LYD_PRINT_WITHSIBLINGS) == LY_SUCCESS && text)
+		buf_appends(out, text);
+	free(text);
+	conf_free(copy);
+}
+
+/* JSON has no way to hide a part of it that could be read back, so it is for administrators. */
+static json_t *config_in_form(const struct lyd_node *conf, const struct peer *peer,
+			      const char *form, unsigned revision)
+{
+	struct text_style style = {.hide_secrets = !peer->admin};
+	struct buf text = BUF_INIT;
+
+	if (!strcmp(form, "json")) {
+		if (!peer->admin)
+			return verb_failure("the config as JSON holds secrets; it is for "
+					    "administrators\n");
+		print_json(conf, &text);
+	} else if (!strcmp(form, "set") || !strcmp(form, "text") || !*form) {
+		style.form = *form == 's' ? TEXT_SET : TEXT_BRACES;
+		text_print(conf, &style, &text);
+	} else {
+		return verb_failure("\"%s\": not a form; it is text, set or json\n", form);
+	}
+	json_t *answer = json_pack("{s:b s:I s:s%}", "ok", 1, "revision", (json_int_t)revision,
+				   "text", buf_str(&text), text.len);
+	buf_free(&text);
+	return answer;
+}
+
+static json_t *old_config(struct gate *g, const struct peer *peer, const char *form,
+			  unsigned revision)
+{
+	struct buf text = BUF_INIT, error = BUF_INIT;
+	struct lyd_node *conf = NULL;
+	json_t *answer;
+
+	if (confstore_load(g->store, revision, NULL, &text, &error) &&
+	    text_parse(g->model, buf_str(&text), text.len, &conf, &error))
+		answer = config_in_form(conf, peer, form, revision);
+	else
+		answer = failure_of(&error);
+	conf_free(conf);
+	buf_free(&text);
+	return answer;
+}
+
+static json_t *answer_config(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const char *form = text_of(request, "form");
+	unsigned revision = number_of(request, "revision");
+
+	if (revision && revision != commit_revision(g->commit))
+		return old_config(g, peer, form, revision);
+	return config_in_form(commit_running(g->commit), peer, form, commit_revision(g->commit));
+}
+
+static json_t *answer_revisions(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct revision *list = calloc(CONFSTORE_KEEP + 1, sizeof(*list));
+	json_t *rows = json_array();
+
+	(void)peer;
+	(void)request;
+	if (!list)
+		abort();
+	size_t count = confstore_list(g->store, list, CONFSTORE_KEEP + 1);
+	for (size_t i = 0; i < count; i++) {
+		json_t *row = json_pack(
+			"{s:I s:I s:s s:s s:b}", "revision", (json_int_t)list[i].number, "time",
+			(json_int_t)list[i].time_s, "user", list[i].who, "comment", list[i].why,
+			"current", list[i].number == commit_revision(g->commit));
+		if (row)
+			json_array_append_new(rows, row);
+	}
+	free(list);
+	return json_pack("{s:b s:o}", "ok", 1, "rows", rows);
+}
+
+/* ---- show ---- */
+
+static json_t *see_interfaces(struct gate *g, struct buf *error)
+{
+	return show_interfaces(commit_running(g->commit), error);
+}
+
+static json_t *see_routes(struct gate *g, struct buf *error)
+{
+	(void)g;
+	return show_routes(error);
+}
+
+static json_t *see_neighbours(struct gate *g, struct buf *error)
+{
+	(void)g;
+	return show_neighbours(error);
+}
+
+static json_t *see_firewall(struct gate *g, struct buf *error)
+{
+	(void)g;
+	return show_counters(error);
+}
+
+static json_t *see_services(struct gate *g, struct buf *error)
+{
+	return show_services(g->services, error);
+}
+
+static json_t *see_version(struct gate *g, struct buf *error)
+{
+	(void)error;
+	return json_pack("[o]", show_version(g->release));
+}
+
+static json_t *see_ruleset(struct gate *g, struct buf *error)
+{
+	struct buf text = BUF_INIT;
+
+	(void)error;
+	apply_print_ruleset(g->apply, &text);
+	json_t *rows = json_pack("[{s:s%}]", "text", buf_str(&text), text.len);
+	buf_free(&text);
+	return rows;
+}
+
+static json_t *new_alarm(const char *name, const char *says, const char *mend)
+{
+	return json_pack("{s:s s:s s:s}", "alarm", name, "says", says, "mend", mend);
+}
+
+static json_t *see_alarms(struct gate *g, struct buf *error)
+{
+	json_t *rows = json_array();
+	const char *closed = commit_closed(g->commit);
+	struct unconfirmed u;
+
+	(void)error;
+	if (closed)
+		json_array_append_new(rows,
+				      new_alarm("forwarding closed", closed,
+						"mend the config and commit, or 'rollback N' to an "
+						"older one and commit"));
+	if (commit_waiting(g->commit, &u)) {
+		struct buf says = BUF_INIT;
+		buf_printf(&says, "revision %u is undone in %lld seconds", u.number,
+			   (long long)(u.deadline_s - time(NULL)));
+		json_array_append_new(rows, new_alarm("commit not confirmed", buf_str(&says),
+						      "'confirm' keeps it"));
+		buf_free(&says);
+	}
+	return rows;
+}
+
+static const struct sight {
+	const char *what;
+	json_t *(*see)(struct gate *g, struct buf *error);
+} sights[] = {
+	{"interfaces", see_interfaces}, {"routes", see_routes},   {"neighbours", see_neighbours},
+	{"firewall", see_firewall},     {"ruleset", see_ruleset}, {"services", see_services},
+	{"version", see_version},       {"alarms", see_alarms},
+};
+
+static json_t *answer_show(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const char *what = text_of(request, "what");
+	struct buf error = BUF_INIT;
+
+	(void)peer;
+	for (size_t i = 0; i < sizeof(sights) / sizeof(*sights); i++) {
+		if (strcmp(sights[i].what, what) != 0)
+			continue;
+		json_t *rows = sights[i].see(g, &error);
+		return rows ? json_pack("{s:b s:o}", "ok", 1, "rows", rows) : failure_of(&error);
+	}
+	return verb_failure("there is nothing to show of that name\n");
+}
+
+/* ---- changing ---- */
+
+static json_t *answer_check(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const json_t *text = json_object_get(request, "text");
+	struct buf error = BUF_INIT;
+
+	(void)peer;
+	if (!json_is_string(text))
+		return verb_failure("the request has no text\n");
+	if (!commit_check(g->commit, json_string_value(text), json_string_length(text), &error))
+		return failure_of(&error);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_commit(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const json_t *text = json_object_get(request, "text");
+	struct buf notes = BUF_INIT, error = BUF_INIT;
+	struct revision made;
+
+	if (!json_is_string(text))
+		return verb_failure("the request has no text\n");
+	const struct commit_request what = {
+		.text = json_string_value(text),
+		.len = json_string_length(text),
+		.who = peer->who,
+		.why = text_of(request, "comment"),
+		.base = number_of(request, "base"),
+		.confirm_s = number_of(request, "confirm"),
+	};
+	json_t *answer = commit_candidate(g->commit, &what, &made, &notes, &error)
+				 ? json_pack("{s:b s:I s:s}", "ok", 1, "revision",
+					     (json_int_t)made.number, "notes", buf_str(&notes))
+				 : failure_of(&error);
+	if (answer && !json_is_true(json_object_get(answer, "ok")))
+		json_object_set_new(answer, "revision",
+				    json_integer((json_int_t)commit_revision(g->commit)));
+	buf_free(&notes);
+	return answer;
+}
+
+static json_t *answer_confirm(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf error = BUF_INIT;
+
+	(void)peer;
+	(void)request;
+	if (!commit_confirm(g->commit, &error))
+		return failure_of(&error);
+	return json_pack("{s:b s:I}", "ok", 1, "revision", (json_int_t)commit_revision(g->commit));
+}
+
+static json_t *answer_back(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf error = BUF_INIT;
+
+	(void)request;
+	if (!commit_go_back(g->commit, peer->who, &error))
+		return failure_of(&error);
+	return json_pack("{s:b s:I}", "ok", 1, "revision", (json_int_t)commit_revision(g->commit));
+}
+
+/* ---- the table ---- */
+
+static const struct verb verbs[] = {
+	{"status", false, answer_status},
+	{"config", false, answer_config},
+	{"revisions", false, answer_revisions},
+	{"show", false, answer_show},
+	{"relay", false, NULL},
+	{"ping", false, NULL},
+	{"check", true, answer_check},
+	{"commit", true, answer_commit},
+	{"confirm", true, answer_confirm},
+	{"back", true, answer_back},
+};
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the control socket can be asked, one table. A request is {"verb":NAME, ...}; an answer is
+ * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}.
+ *
+ *	status                                 host, revision, closed, waiting
+ *	config    [form] [revision]            text; form: text (default), set, json
+ *	check     text                         would it commit?
+ *	commit    text [comment] [confirm] [base]      revision, notes
+ *	confirm                                keeps the commit that waits
+ *	back                                   undoes it now
+ *	revisions                              rows
+ *	show      what                         rows
+ *	relay     request                      handed on to the relay, its answer as it is
+ *	ping      host [count]                 {"output":...} lines, then {"ok":...,"status":...}
+ *
+ * Readers may ask what changes nothing, and see no secrets; the rest is for administrators.
+ */
+#ifndef GATEPOST_GATEWAY_VERBS_H
+#define GATEPOST_GATEWAY_VERBS_H
+
+#include "gateway/commit.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* What the verbs work on; borrowed. */
+struct gate {
+	struct model *model;
+	struct confstore *store;
+	struct apply *apply;
+	struct commit *commit;
+	const char *services; /* runit's folder */
+	const char *release;  /* NAME=VALUE lines about the image */
+};
+
+struct peer {
+	char who[CONFSTORE_WHO_MAX];
+	bool admin;
+};
+
+struct verb {
+	const char *name;
+	bool admin; /* only for them */
+	/* A new reference. NULL for the verbs that the control socket itself sees to. */
+	json_t *(*answer)(struct gate *g, const struct peer *peer, const json_t *request);
+};
+
+/* NULL when there is none of this name. */
+const struct verb *verb_find(const char *name);
+
+json_t *verb_failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/queue/destination.h"
+
+#include "lib/log.h"
+#include "relay/deliver/route.h"
+#include "relay/queue/ledger.h"
+#include "relay/queue/mails.h"
+#include "relay/queue/parcel.h"
+#include "relay/queue/prepare.h"
+#include "relay/queue/session.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Putting off thousands makes a PROGRESS each: no faster than spool takes them. */
+#define DRAIN_UNCONFIRMED_MAX 2048
+
+static struct destination **table; /* chained, a power of two */
+static size_t table_size, count;
+
+/* --- finding --- */
+
+static void table_grow(void)
+{
+	struct destination **old = table;
+	size_t size = table_size;
+
+	if (count < table_size)
+		return;
+	table_size = size ? 2 * size : 256;
+	table = calloc(table_size, sizeof(struct destination *));
+	if (!table)
+		abort();
+	for (size_t i = 0; i < size; i++)
+		for (struct destination *d = old[i], *next; d; d = next) {
+			struct destination **slot = &table[d->hash & (table_size - 1)];
+
+			next = d->hash_next;
+			d->hash_next = *slot;
+			*slot = d;
+		}
+	free(old);
+}
+
+struct destination *destination_get(const char *domain, const char *pool)
+{
+	uint32_t hash = route_hash(domain) ^ route_hash(pool) * 31;
+	size_t domain_size = strlen(domain) + 1, pool_size = strlen(pool) + 1;
+
+	for (struct destination *d = table_size ? table[hash & (table_size - 1)] : NULL; d;
+	     d = d->hash_next)
+		if (d->hash == hash && strcmp(d->domain, domain) == 0 && strcmp(d->pool, pool) == 0)
+			return d;
+	struct destination *d = calloc(1, sizeof(*d) + domain_size + pool_size);
+	if (!d)
+		abort();
+	d->hash = hash;
+	d->window = SESSIONS_FIRST;
+	memcpy(d->domain, domain, domain_size);
+	d->pool = memcpy(d->domain + domain_size, pool, pool_size);
+	table_grow();
+	count++;
+	struct destination **slot = &table[hash & (table_size - 1)];
+	d->hash_next = *slot;
+	*slot = d;
+	return d;
+}
+
+static bool is_used(const struct destination *d)
+{
+	return d->parcels || d->session_count || d->query || d->is_draining;
+}
+
+static void destroy(struct destination *d)
+{
+	struct destination **link = &table[d->hash & (table_size - 1)];
+
+	while (*link != d)
+		link = &(*link)->hash_next;
+	*link = d->hash_next;
+	count--;
+	if (share_waits(&d->slot))
+		share_remove(&scheduler.slots, &d->slot);
+	targets_release(d->targets);
+	free(d->why);
+	free(d);
+}
+
+void targets_release(struct targets *t)
+{
+	if (t && --t->refs == 0)
+		free(t);
+}
+
+void destination_each(void (*fn)(struct destination *d, void *arg), void *arg)
+{
+	for (size_t i = 0; i < table_size; i++)
+		for (struct destination *d = table[i], *next; d; d = next) {
+			next = d->hash_next;
+			fn(d, arg);
+		}
+}
+
+void destination_touch(struct destination *d)
+{
+	if (!d->is_touched) {
+		d->is_touched = true;
+		d->touched_next = scheduler.touched;
+		scheduler.touched = d;
+	}
+	scheduler_turn();
+}
+
+/* --- how it is --- */
+
+struct standing {
+	unsigned opening, idle, sending, closing;
+};
+
+static struct standing standing_of(const struct destination *d)
+{
+	struct standing n = {0};
+
+	for (const struct session *s = d->sessions; s; s = s->next) {
+		n.opening += session_is_opening(s);
+		n.idle += s->state == SESSION_IDLE;
+		n.sending += s->state == SESSION_SENDING;
+		n.closing += s->state == SESSION_CLOSING;
+	}
+	return n;
+}
+
+bool destination_is_down(const struct destination *d)
+{
+	return d->down_until_ms && d->down_until_ms > clock_wall_ms();
+}
+
+static void drain_start(struct destination *d)
+{
+	if (d->is_draining)
+		return;
+	d->is_draining = true;
+	d->drain_next = scheduler.draining;
+	scheduler.draining = d;
+	scheduler_turn();
+}
+
+void destination_failed(struct destination *d, const char *why, bool refuse)
+{
+	const struct retry_rules rules = scheduler_rules();
+
+	free(d->why);
+	d->why = strdup(why);
+	if (!d->why)
+		abort();
+	d->refuses = refuse;
+	if (!refuse) {
+		/* Half of what its mail waits at first: that finds it open again. */
+		d->fails++;
+		d->down_until_ms = clock_wall_ms() + retry_wait_ms(&rules, 1, random_number()) / 2;
+		d->window = 1;
+		log_info("%s%s%s: %s", d->domain, *d->pool ? " by pool " : "", d->pool, why);
+	}
+	drain_start(d);
+}
+
+void destination_answers(struct destination *d)
+{
+	if (d->fails)
+		d->window = SESSIONS_FIRST;
+	d->fails = 0;
+	d->down_until_ms = 0;
+}
+
+void destination_delivered(struct destination *d)
+{
+	if (++d->smooth < d->window)
+		return;
+	d->smooth = 0;
+	if (d->window < SESSIONS_PER_DESTINATION)
+		d->window++;
+}
+
+void destination_shrink(struct destination *d)
+{
+	d->smooth = 0;
+	d->window = d->window > 2 ? d->window / 2 : 1;
+}
+
+void destination_forget_faults(struct destination *d)
+{
+	d->fails = 0;
+	d->down_until_ms = 0;
+	if (d->window < SESSIONS_FIRST)
+		d->window = SESSIONS_FIRST;
+	targets_release(d->targets);
+	d->targets = NULL;
+}
+
+/* --- the turn --- */
+
+static struct parcel *next_ready(struct destination *d)
+{
+	struct fair_item *item = fair_peek(d->ready.count ? &d->ready : &d->prepared);
+
+	return (struct parcel *)item; /* its turn is its first member */
+}
+
+static struct session *idle_session(const struct destination *d)
+{
+	struct session *s = d->sessions;
+
+	while (s && s->state != SESSION_IDLE)
+		s = s->next;
+	return s;
+}
+
+static bool may_begin(void)
+{
+	return scheduler.spool && !scheduler.stopping && ledger_unconfirmed() < UNCONFIRMED_MAX;
+}
+
+/* False when it has to be looked at again once spool has confirmed something. */
+static bool send_prepared(struct destination *d)
+{
+	while (d->prepared.count) {
+		struct session *s = idle_session(d);
+
+		if (!s)
+			break;
+		if (!may_begin())
+			return false;
+		session_send(s, (struct parcel *)fair_pop(&d->prepared));
+	}
+	return true;
+}
+
+/* One parcel for each session is made ready in advance. */
+static void look_ahead(struct destination *d)
+{
+	struct standing n = standing_of(d);
+	unsigned wanted = n.idle + n.sending + (d->fails ? 0 : n.opening);
+
+	while (d->ahead < wanted && d->ready.count)
+		prepare_want((struct parcel *)fair_pop(&d->ready));
+}
+
+static bool needs_session(struct destination *d)
+{
+	struct standing n = standing_of(d);
+	size_t pending = d->ready.count + d->ahead;
+	unsigned limit = d->fails ? 1 : d->window;
+
+	return pending > n.opening + n.idle && n.opening + n.idle + n.sending < limit &&
+	       !d->is_draining && !destination_is_down(d) && !scheduler.stopping && scheduler.spool;
+}
+
+static void want_session(struct destination *d)
+{
+	const struct parcel *p = next_ready(d);
+
+	if (!p || share_waits(&d->slot) || !needs_session(d))
+		return;
+	const struct account *a = p->mail->account;
+	share_want(&scheduler.slots, &d->slot, a->number, a->weight, 1);
+}
+
+/* False when it has to be looked at again. */
+static bool work(struct destination *d)
+{
+	if (destination_is_down(d) && d->ready.count + d->prepared.count && !d->is_draining)
+		drain_start(d);
+	if (d->is_draining)
+		return true;
+	bool all = send_prepared(d);
+	look_ahead(d);
+	want_session(d);
+	return all;
+}
+
+void destinations_work(void)
+{
+	struct destination *later = NULL;
+
+	for (struct destination *d; (d = scheduler.touched);) {
+		scheduler.touched = d->touched_next;
+		d->is_touched = false;
+		if (!is_used(d)) {
+			destroy(d);
+		} else if (!work(d) && !d->is_touched) {
+			d->is_touched = true;
+			d->touched_next = later;
+			later = d;
+		}
+	}
+	/* Whatever opens the way again (a confirmation, a new spool) asks for a turn. */
+	scheduler.touched = later;
+}
+
+void destinations_connect(void)
+{
+	for (struct share_item *item; (item = share_next(&scheduler.slots));) {
+		struct destination *d =
+			(struct destination *)((char *)item - offsetof(struct destination, slot));
+
+		if (needs_session(d))
+			session_open(d, item->account);
+		else
+			share_return(&scheduler.slots, item->account, 1);
+		destination_touch(d);
+	}
+}
+
+static void drain_one(struct destination *d, struct parcel *p)
+{
+	if (d->refuses)
+		parcel_refuse(p, d->why, "", "");
+	else
+		parcel_put_off(p, d->why, "", "");
+}
+
+bool destinations_drain(void)
+{
+	struct destination *d = scheduler.draining;
+	unsigned left = DRAIN_SLICE;
+
+	if (!d)
+		return false;
+	if (ledger_unconfirmed() > DRAIN_UNCONFIRMED_MAX)
+		return true;
+	while (left-- && d->ready.count + d->prepared.count)
+		drain_one(d,
+			  (struct parcel *)fair_pop(d->prepared.count ? &d->prepared : &d->ready));
+	scheduler.draining = d->drain_next;
+	d->is_draining = false;
+	if (d->ready.count + d->prepared.count) {
+		/* Others first: the list is short. */
+		struct destination **end = &scheduler.draining;
+
+		while (*end)
+			end = &(*end)->drain_next;
+		*end = d;
+		d->drain_next = NULL;
+		d->is_draining = true;
+	} else {
+		d->refuses = false;
+	}
+	destination_touch(d);
+	return scheduler.draining;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/queue/mails.h"
+
+#include "lib/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- accounts --- */
+
+static struct account **accounts;
+static uint32_t account_count;
+
+static unsigned weight_of(const struct relay_config *c, const char *name)
+{
+	const struct config_account *a = config_account(c, name);
+
+	return a && a->weight ? a->weight : 10;
+}
+
+struct account *account_named(const char *name)
+{
+	static uint32_t last;
+	size_t n = strlen(name) + 1;
+
+	/* There are hundreds, and mail comes in runs. */
+	if (last < account_count && strcmp(accounts[last]->name, name) == 0)
+		return accounts[last];
+	for (last = 0; last < account_count; last++)
+		if (strcmp(accounts[last]->name, name) == 0)
+			return accounts[last];
+	struct account *a = calloc(1, sizeof(*a) + n);
+	struct account **grown = realloc(accounts, (account_count + 1) * sizeof(*grown));
+	if (!a || !grown)
+		abort();
+	accounts = grown;
+	a->number = account_count;
+	a->weight = weight_of(scheduler.process->config, name);
+	memcpy(a->name, name, n);
+	accounts[account_count++] = a;
+	return a;
+}
+
+void accounts_reload(const struct relay_config *c)
+{
+	for (uint32_t i = 0; i < account_count; i++)
+		accounts[i]->weight = weight_of(c, accounts[i]->name);
+}
+
+struct account *account_next(const struct account *after)
+{
+	uint32_t i = after ? after->number + 1 : 0;
+
+	return i < account_count ? accounts[i] : NULL;
+}
+
+/* --- mails --- */
+
+static struct mail **table; /* chained, a power of two */
+static size_t table_size, count;
+
+static struct mail **slot_of(uint64_t id)
+{
+	return &table[(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (table_size - 1)];
+}
+
+static void table_grow(void)
+{
+	struct mail **old = table;
+	size_t size = table_size;
+
+	if (count < table_size)
+		return;
+	table_size = size ? 2 * size : 256;
+	table = calloc(table_size, sizeof(struct mail *));
+	if (!table)
+		abort();
+	for (size_t i = 0; i < size; i++)
+		for (struct mail *m = old[i], *next; m; m = next) {
+			struct mail **slot = slot_of(m->id);
+
+			next = m->hash_next;
+			m->hash_next = *slot;
+			*slot = m;
+		}
+	free(old);
+}
+
+struct mail *mail_find(uint64_t id)
+{
+	struct mail *m = table_size ? *slot_of(id) : NULL;
+
+	while (m && m->id != id)
+		m = m->hash_next;
+	return m;
+}
+
+static void take_recipient(struct rcpt *to, const struct recipient *from)
+{
+	to->state = from->state;
+	to->attempts = from->attempts;
+	to->next_ms = from->next_ms;
+	to->next = NO_RCPT;
+	if (*from->reply)
+		rcpt_set_reply(to, from->reply);
+}
+
+struct mail *mail_add(const struct envelope *e, const struct place *place, const void *envelope,
+		      size_t n)
+{
+	if (mail_find(e->id))
+		return NULL;
+	struct mail *m = calloc(1, sizeof(*m) + e->recipient_count * sizeof(*m->rcpts));
+	if (!m || !(m->envelope = malloc(n)))
+		abort();
+	m->id = e->id;
+	m->place = *place;
+	m->accepted_ms = e->accepted_ms;
+	m->account = account_named(e->account);
+	m->account->mails++;
+	m->flags = e->flags;
+	memcpy(m->envelope, envelope, n);
+	m->envelope_len = (uint32_t)n;
+	m->rcpt_count = (uint16_t)e->recipient_count;
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		take_recipient(&m->rcpts[i], &e->recipients[i]);
+		if (m->rcpts[i].state == RECIPIENT_WAITING || m->rcpts[i].state == RECIPIENT_HELD)
+			m->left++;
+	}
+	table_grow();
+	struct mail **slot = slot_of(m->id);
+	m->hash_next = *slot;
+	*slot = m;
+	count++;
+	return m;
+}
+
+void mail_free(struct mail *m)
+{
+	struct mail **link = slot_of(m->id);
+
+	while (*link != m)
+		link = &(*link)->hash_next;
+	*link = m->hash_next;
+	count--;
+	m->account->mails--;
+	for (uint16_t i = 0; i < m->rcpt_count; i++)
+		free(m->rcpts[i].reply);
+	free(m->envelope);
+	free(m);
+}
+
+size_t mail_count(void)
+{
+	return count;
+}
+
+void mail_each(void (*fn)(struct mail *m, void *arg), void *arg)
+{
+	for (size_t i = 0; i < table_size; i++)
+		for (struct mail *m = table[i], *next; m; m = next) {
+			next = m->hash_next;
+			fn(m, arg);
+		}
+}
+
+struct envelope *mail_envelope(const struct mail *m)
+{
+	const char *reason = "";
+	struct envelope *e = envelope_decode(m->envelope, m->envelope_len, &reason);
+
+	/* It was decoded once when it came in. */
+	if (!e)
+		fatal("the envelope of message %llu changed in memory: %s",
+		      (unsigned long long)m->id, reason);
+	return e;
+}
+
+void rcpt_set_reply(struct rcpt *r, const char *reply)
+{
+	free(r->reply);
+	r->reply = strdup(reply);
+	if (!r->reply)
+		abort();
+}
+
+bool mail_is_tracked(const struct mail *m)
+{
+	return m->flags & (ENVELOPE_TRACK_OPENS | ENVELOPE_TRACK_CLICKS | ENVELOPE_TRACK_TEXT);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The scheduler's nouns: what the files of the role deliver share. Private to relay/queue/.
+ *
+ *	mail         a message with recipients to serve
+ *	parcel       the recipients of one mail that travel together: one destination, one
+ *	             transaction. It waits for its time, for its turn (fair.h) in its destination's
+ *	             queue, for memory and a worker to make its bytes (share.h), for a session; is
+ *	             sent; and ends, or waits again.
+ *	destination  a recipient domain by way of one pool, with its queues, mail hosts and sessions
+ *	session      one connection (deliver/client.h), or the attempt at one
+ *
+ *	  WAITING --time--> READY --turn--> CHOSEN --memory, worker--> PREPARING --> PREPARED
+ *	     ^                                                                          |
+ *	     +------ refused for now ------ SENDING <------- a session is free ---------+
+ *
+ * Nothing here calls upwards within a call: whoever changes something touches the destination,
+ * and the turn (deliver.c), run once the loop has taken all that came, does what can be done.
+ */
+#ifndef GATEPOST_RELAY_QUEUE_SCHEDULER_H
+#define GATEPOST_RELAY_QUEUE_SCHEDULER_H
+
+#include "relay/deliver/client.h"
+#include "relay/deliver/resolve.h"
+#include "relay/process.h"
+#include "relay/queue/fair.h"
+#include "relay/queue/retry.h"
+#include "relay/queue/share.h"
+#include "relay/queue/timeline.h"
+
+enum scheduler_limit {
+	SESSIONS_MAX = 256, /* connections at a time, all destinations together */
+	SESSIONS_PER_DESTINATION = 20,
+	SESSIONS_FIRST = 4,      /* to a destination of which nothing is known */
+	SESSION_MAILS_MAX = 100, /* carried by one connection */
+	SESSION_AGE_S = 300,
+	SESSION_IDLE_S = 2,
+	WORK_DEPTH = 3,                  /* PREPAREs that a worker has at a time */
+	BODIES_BYTES = 48 * 1024 * 1024, /* made by workers and not sent yet */
+	/* What the box may deliver twice when it fails: mails whose result is not on disk yet. */
+	UNCONFIRMED_MAX = 256,
+	DRAIN_SLICE = 64, /* parcels put off in one turn */
+	TARGETS_FRESH_S = 60,
+};
+
+struct account {
+	uint32_t number;
+	unsigned weight;
+	size_t mails;
+	char name[];
+};
+
+/* A recipient. Its address is in the mail's envelope. */
+struct rcpt {
+	char *reply; /* the last one, NULL for none */
+	uint64_t next_ms;
+	uint32_t attempts;
+	uint16_t next; /* in its parcel's chain; NO_RCPT at the end */
+	uint8_t state; /* enum recipient_state */
+	bool bouncing; /* failed; its sender is being told */
+};
+
+#define NO_RCPT UINT16_MAX
+
+enum parcel_state {
+	PARCEL_WAITING, /* in the timeline */
+	PARCEL_READY,
+	PARCEL_CHOSEN,
+	PARCEL_PREPARING,
+	PARCEL_PREPARED,
+	PARCEL_SENDING,
+	PARCEL_HELD,
+};
+
+struct parcel {
+	struct fair_item turn; /* first: in its destination's ready or prepared queue */
+	struct timeline_item due;
+	struct mail *mail;
+	struct destination *destination;
+	struct parcel *next; /* of the same mail */
+	struct body *body;   /* from CHOSEN to SENDING */
+	uint16_t first, count;
+	uint8_t state;
+};
+
+struct mail {
+	uint64_t id;
+	struct mail *hash_next;
+	struct place place;
+	uint64_t accepted_ms;
+	struct account *account;
+	unsigned char *envelope; /* encoded */
+	uint32_t envelope_len;
+	uint32_t flags;
+	struct parcel *parcels;
+	struct bounce *bounce;
+	uint32_t unconfirmed; /* PROGRESSes on the way */
+	uint16_t rcpt_count;
+	uint16_t left; /* recipients without a final state */
+	bool prepared_before;
+	struct rcpt rcpts[];
+};
+
+/* The bytes of a parcel, or their making. */
+struct body {
+	struct share_item want; /* first */
+	struct parcel *parcel;  /* NULL: nobody wants it any more */
+	struct body *next;      /* of the same worker */
+	uint64_t id;            /* of the PREPARE */
+	int fd;                 /* -1 until PREPARED */
+	uint64_t size;
+	uint32_t links;
+	bool opens, eight_bit, seven_bit;
+	char *not_tracked; /* why, NULL for nothing to say */
+};
+
+struct target {
+	struct resolve_target to;
+	bool bad; /* did not answer */
+};
+
+/* Mail hosts, shared by the sessions that were opened with them. */
+struct targets {
+	unsigned refs;
+	uint64_t at_ms; /* steady */
+	size_t count;
+	struct target items[];
+};
+
+struct destination {
+	struct destination *hash_next;
+	uint32_t hash;
+	size_t parcels; /* all that lead here */
+	struct fair ready, prepared;
+	unsigned ahead; /* CHOSEN, PREPARING, PREPARED */
+	struct session *sessions;
+	unsigned session_count, session_serial;
+	unsigned window;        /* sessions that it may have */
+	unsigned smooth;        /* mails delivered since the window grew */
+	struct share_item slot; /* its wish for one more session */
+	struct targets *targets;
+	struct resolve_query *query;
+	unsigned fails;         /* in a row */
+	uint64_t down_until_ms; /* wall clock; 0: it is not down */
+	char *why;              /* it failed; NULL for nothing */
+	struct destination *touched_next, *drain_next;
+	bool is_touched, is_draining;
+	bool refuses;        /* while draining: for good */
+	bool seven_bit;      /* a peer without 8BITMIME was seen */
+	struct mail *latest; /* who put a parcel here last, while its mail is taken in */
+	struct parcel *latest_parcel;
+	const char *pool; /* its name, "" for none */
+	char domain[];    /* lower case; the pool's name behind it */
+};
+
+enum session_state {
+	SESSION_RESOLVING,
+	SESSION_CONNECTING,
+	SESSION_IDLE,
+	SESSION_SENDING,
+	SESSION_CLOSING
+};
+
+struct session {
+	struct session *next, **link;
+	struct destination *destination;
+	struct client *client;
+	struct targets *targets;
+	size_t target;
+	enum session_state state;
+	bool plain; /* TLS was tried and failed */
+	bool was_ready;
+	uint32_t account; /* whose slot it is */
+	unsigned serial, mails;
+	uint64_t opened_ms; /* steady */
+	ev_timer idle;
+	struct parcel *parcel; /* while SENDING */
+	struct envelope *envelope;
+	struct client_recipient *recipients;
+};
+
+struct worker {
+	struct channel *channel;
+	unsigned index, busy;
+	struct body *bodies;
+};
+
+struct scheduler {
+	struct process *process;
+	struct ev_loop *loop;
+	struct dns *dns;
+	struct resolver resolver;
+	struct tls_client *tls;
+	struct channel *spool, *report;
+	struct worker workers[16];
+	size_t worker_count;
+	struct share slots;  /* of sessions */
+	struct share memory; /* of bodies */
+	struct timeline due;
+	ev_timer due_timer;
+	ev_idle turn; /* never started, only fed */
+	ev_timer drain_timer;
+	struct destination *touched, *draining;
+	bool stopping;
+};
+
+extern struct scheduler scheduler;
+
+/* Has the turn run before the loop waits again. */
+void scheduler_turn(void);
+struct retry_rules scheduler_rules(void);
+
+/* Any 32 bits. */
+uint32_t random_number(void);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/queue/verbs.h"
+
+#include "relay/queue/bounce.h"
+#include "relay/queue/destination.h"
+#include "relay/queue/ledger.h"
+#include "relay/queue/mails.h"
+#include "relay/queue/parcel.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LIST_MAX = 1000 };
+
+/* --- which ones --- */
+
+struct selection {
+	bool all;
+	uint64_t message;                  /* 0: any */
+	const char *account, *destination; /* NULL: any */
+};
+
+/* NULL, or what is wrong with it. */
+static const char *select_from(const json_t *ask, struct selection *s)
+{
+	const json_t *message = json_object_get(ask, "message");
+
+	*s = (struct selection){
+		.all = json_is_true(json_object_get(ask, "all")),
+		.account = json_string_value(json_object_get(ask, "account")),
+		.destination = json_string_value(json_object_get(ask, "destination")),
+	};
+	if (!message)
+		return NULL;
+	s->message = json_is_string(message) ? message_id_parse(json_string_value(message)) : 0;
+	return s->message ? NULL : "\"message\" is not the number of a message";
+}
+
+static bool selects_anything(const struct selection *s)
+{
+	return s->all || s->message || s->account || s->destination;
+}
+
+static bool fits_mail(const struct selection *s, const struct mail *m)
+{
+	return (!s->message || s->message == m->id) &&
+	       (!s->account || strcmp(s->account, m->account->name) == 0);
+}
+
+static bool fits(const struct selection *s, const struct parcel *p)
+{
+	return !s->destination || strcasecmp(s->destination, p->destination->domain) == 0;
+}
+
+static void each_selected(const struct selection *s, void (*fn)(struct mail *m, void *arg),
+			  void *arg)
+{
+	struct mail *m = s->message ? mail_find(s->message) : NULL;
+
+	if (m)
+		fn(m, arg);
+	else if (!s->message)
+		mail_each(fn, arg);
+}
+
+/* --- what is there --- */
+
+static json_t *age_s(uint64_t since_ms)
+{
+	uint64_t now_ms = clock_wall_ms();
+
+	return json_integer(now_ms > since_ms ? (json_int_t)((now_ms - since_ms) / 1000) : 0);
+}
+
+struct tally {
+	uint64_t *oldest_ms; /* by account */
+	size_t recipients, held;
+};
+
+static void count_mail(struct mail *m, void *arg)
+{
+	struct tally *t = arg;
+	uint64_t *oldest = &t->oldest_ms[m->account->number];
+
+	if (!*oldest || m->accepted_ms < *oldest)
+		*oldest = m->accepted_ms;
+	t->recipients += m->left;
+	for (const struct parcel *p = m->parcels; p; p = p->next)
+		t->held += p->state == PARCEL_HELD ? p->count : 0;
+}
+
+static json_t *accounts_json(const struct tally *t)
+{
+	json_t *list = json_array();
+
+	for (const struct account *a = NULL; (a = account_next(a));)
+		if (a->mails)
+			json_array_append_new(list, json_pack("{s:s, s:I, s:o}", "account", a->name,
+							      "messages", (json_int_t)a->mails,
+							      "oldest-s",
+							      age_s(t->oldest_ms[a->number])));
+	return list;
+}
+
+static void add_destination(struct destination *d, void *arg)
+{
+	json_t *list = arg;
+	uint64_t now_ms = clock_wall_ms();
+	json_int_t down_s = 0;
+
+	if (!d->parcels || json_array_size(list) == LIST_MAX)
+		return;
+	if (d->down_until_ms > now_ms)
+		down_s = (json_int_t)((d->down_until_ms - now_ms) / 1000);
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:s}", "domain", d->domain,
+					"pool", d->pool, "waiting", (json_int_t)d->parcels, "ready",
+					(json_int_t)(d->ready.count + d->ahead), "sessions",
+					(int)d->session_count, "down-s", down_s, "reason",
+					d->why ? d->why : ""));
+}
+
+static json_t *mail_json(const struct mail *m)
+{
+	struct envelope *e = mail_envelope(m);
+	char id[MESSAGE_ID_STR_MAX];
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:i}", "message",
+			      message_id_format(m->id, id), "account", m->account->name, "sender",
+			      e->sender, "subject", e->subject, "size", (json_int_t)e->size,
+			      "age-s", age_s(m->accepted_ms), "recipients-left", (int)m->left);
+
+	envelope_free(e);
+	return j;
+}
+
+struct listing {
+	const struct selection *selection;
+	json_t *list;
+	size_t max;
+};
+
+static void list_mail(struct mail *m, void *arg)
+{
+	struct listing *l = arg;
+	bool any = false;
+
+	for (const struct parcel *p = m->parcels; p; p = p->next)
+		any |= fits(l->selection, p);
+	if (any && fits_mail(l->selection, m) && json_array_size(l->list) < l->max)
+		json_array_append_new(l->list, mail_json(m));
+}
+
+static json_t *verb_queue(const json_t *ask, const struct selection *s)
+{
+	const struct account *last = NULL;
+	struct tally t = {0};
+	json_t *destinations = json_array();
+	struct listing l = {.selection = s,
+			    .list = json_array(),
+			    .max = (size_t)json_integer_value(json_object_get(ask, "list"))};
+	size_t accounts = 0;
+
+	while ((last = account_next(last)))
+		accounts++;
+	t.oldest_ms = calloc(accounts + 1, sizeof(*t.oldest_ms));
+	if (!t.oldest_ms)
+		abort();
+	mail_each(count_mail, &t);
+	destination_each(add_destination, destinations);
+	if (l.max > LIST_MAX)
+		l.max = LIST_MAX;
+	if (l.max)
+		each_selected(s, list_mail, &l);
+	json_t *j =
+		json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "ok", 1, "messages",
+			  (json_int_t)mail_count(), "recipients", (json_int_t)t.recipients, "held",
+			  (json_int_t)t.held, "unconfirmed", (json_int_t)ledger_unconfirmed(),
+			  "reports", (json_int_t)bounce_count(), "accounts", accounts_json(&t),
+			  "destinations", destinations, "list", l.list);
+	free(t.oldest_ms);
+	return j;
+}
+
+static const char *const state_names[] = {
+	[RECIPIENT_WAITING] = "waiting",
+	[RECIPIENT_DELIVERED] = "delivered",
+	[RECIPIENT_FAILED] = "failed",
+	[RECIPIENT_HELD] = "held",
+};
+
+static json_t *verb_show(const json_t *ask, const struct selection *s)
+{
+	struct mail *m = s->message ? mail_find(s->message) : NULL;
+	json_t *list = json_array();
+
+	(void)ask;
+	if (!m) {
+		json_decref(list);
+		return json_pack("{s:b, s:s}", "ok", 0, "error",
+				 "there is no such message in the queue");
+	}
+	struct envelope *e = mail_envelope(m);
+	for (uint16_t i = 0; i < m->rcpt_count; i++) {
+		const struct rcpt *r = &m->rcpts[i];
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:i, s:I, s:s}", "address", e->recipients[i].address,
+				  "state", r->bouncing ? "failed" : state_names[r->state],
+				  "attempts", (int)r->attempts, "next-ms", (json_int_t)r->next_ms,
+				  "reply", r->reply ? r->reply : ""));
+	}
+	envelope_free(e);
+	json_t *j = mail_json(m);
+	json_object_set_new(j, "recipients", list);
+	json_object_set_new(j, "ok", json_true());
+	return j;
+}
+
+/* --- an administrator's hand --- */
+
+typedef void parcel_verb_fn(struct parcel *p);
+
+struct action {
+	const struct selection *selection;
+	parcel_verb_fn *verb;
+	bool on_held, on_others;
+	size_t changed;
+};
+
+static void act_on(struct mail *m, void *arg)
+{
+	struct action *a = arg;
+
+	if (!fits_mail(a->selection, m))
+		return;
+	for (struct parcel *p = m->parcels, *next; p; p = next) {
+		bool held = p->state == PARCEL_HELD;
+
+		next = p->next;
+		if (!fits(a->selection, p) || p->state == PARCEL_SENDING ||
+		    !(held ? a->on_held : a->on_others))
+			continue;
+		a->changed += p->count;
+		a->verb(p);
+	}
+}
+
+static json_t *act(struct action a, const struct selection *s)
+{
+	a.selection = s;
+	if (!selects_anything(s))
+		return json_pack("{s:b, s:s}", "ok", 0, "error",
+				 "say which: \"message\", \"account\", \"destination\", or "
+				 "\"all\": true");
+	each_selected(s, act_on, &a);
+	return json_pack("{s:b, s:I}", "ok", 1, "changed", (json_int_t)a.changed);
+}
+
+static json_t *verb_retry(const json_t *ask, const struct selection *s)
+{
+	(void)ask;
+	return act((struct action){.verb = parcel_retry, .on_others = true}, s);
+}
+
+static json_t *verb_remove(const json_t *ask, const struct selection *s)
+{
+	(void)ask;
+	return act((struct action){.verb = parcel_remove, .on_held = true, .on_others = true}, s);
+}
+
+static json_t *verb_hold(const json_t *ask, const struct selection *s)
+{
+	(void)ask;
+	return act((struct action){.verb = parcel_hold, .on_others = true}, s);
+}
+
+static json_t *verb_release(const json_t *ask, const struct selection *s)
+{
+	(void)ask;
+	return act((struct action){.verb = parcel_release, .on_held = true}, s);
+}
+
+static const struct {
+	const char *name;
+	json_t *(*answer)(const json_t *ask, const struct selection *s);
+} verbs[] = {
+	{"queue", verb_queue},   {"show", verb_show}, {"retry", verb_retry},
+	{"remove", verb_remove}, {"hold", verb_hold}, {"release", verb_release},
+};
+
+static json_t *answer_to(const json_t *ask, const struct selection *s)
+{
+	const char *verb = json_string_value(json_object_get(ask, "verb"));
+
+	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verb, verbs[i].name) == 0)
+			return verbs[i].answer(ask, s);
+	return json_pack("{s:b, s:s}", "ok", 0, "error", "the queue has no such verb");
+}
+
+void verbs_answer(const char *line, size_t n, struct buf *out)
+{
+	json_t *ask = json_loadb(line, n, 0, NULL);
+	struct selection s;
+	const char *wrong = select_from(ask, &s);
+	json_t *answer =
+		wrong ? json_pack("{s:b, s:s}", "ok", 0, "error", wrong) : answer_to(ask, &s);
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	buf_appends(out, text ? text : "{\"ok\":false,\"error\":\"no answer could be made\"}");
+	free(text);
+	json_decref(answer);
+	json_decref(ask);
+}
