@@ -82,7 +82,8 @@ def submit_until_killed(relay, rng):
 def relay_on_disk(tmp_path, layer, log, silent_port, **disk):
     """A relay whose spool is under the layer."""
     env = {f"DISK_{name.upper()}": str(value) for name, value in disk.items()}
-    return Relay(tmp_path, preload=layer, lab={"dns-port": silent_port},
+    return Relay(tmp_path, preload=layer, **{"name-server": ["127.0.0.1"]},
+                 lab={"dns-port": silent_port},
                  env={**env, "DISK_DIR": str(tmp_path / "spool"), "DISK_LOG": str(log),
                       "ASAN_OPTIONS": "verify_asan_link_order=0"})
 
