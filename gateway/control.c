@@ -268,8 +268,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!commit_go_back(c->gate->commit, "not confirmed in time", &error))
-		log_error("%s", buf_str(&error));
+	commit_go_back(c->gate->commit, "not confirmed in time", &error); /* it logs a failure */
 	buf_free(&error);
 }
 
