@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -276,12 +277,24 @@ static void on_moved(void *arg, const struct queued *m)
 	announce_moved(m);
 }
 
+/* A batch holds a descriptor for each message, and as many may wait on the channels. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void spool_open(struct process *p)
 {
 	static const struct store_watch watch = {on_segment, on_segment_gone, on_moved};
 	static const struct store_options options;
 	struct buf error = BUF_INIT;
 
+	raise_descriptor_limit();
 	spool.process = p;
 	spool.store = store_open(&options, &watch, NULL, &error);
 	if (!spool.store)
