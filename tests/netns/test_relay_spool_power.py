@@ -14,6 +14,7 @@ import random
 import re
 import smtplib
 import socket
+import subprocess
 import threading
 from collections import Counter
 
@@ -201,3 +202,58 @@ def test_what_got_250_arrives_over_power_cuts(tmp_path, tools):
         assert again <= lives * 2 * UNCONFIRMED_MAX
         for m in sink.messages:
             assert re.fullmatch(rb"([0-9a-f]{64}\r\n)+", m.body)
+
+
+@contextlib.contextmanager
+def small_disk(path, size):
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", path],
+                   check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def eat_all_space(path):
+    with open(path, "wb", buffering=0) as f, contextlib.suppress(OSError):
+        while True:
+            f.write(bytes(4096))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk: root only")
+def test_a_full_disk_is_told_ahead_and_the_queue_still_empties(tmp_path):
+    """452 comes while there is still a reserve; when others eat even what is free beside that, what
+    is in the queue leaves all the same, and the mail comes in again afterwards."""
+    spool = tmp_path / "spool"
+    body = "\r\n".join(["x" * 70] * 4000)
+    with Dns({"acme.example": "@ MX 10 mx\nmx A 127.0.0.1\n"}, root=False) as dns, \
+            Sink() as sink, small_disk(spool, "48m"), \
+            Relay(tmp_path, **{"name-server": [dns.address],
+                               "lab": {"smtp-port": sink.port, "dns-port": dns.port},
+                               "retry": {"first": 1, "longest": 1, "expire": 600}}) as relay:
+
+        def send(number):
+            with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as smtp:
+                smtp.sendmail("a@acme.example", ["b@b.example"],
+                              f"From: a@acme.example\r\nSubject: {number}\r\n\r\n{body}\r\n")
+
+        kept = 0
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            for kept in range(1000):
+                send(kept)
+        assert refused.value.smtp_code == 452
+        free = os.statvfs(spool).f_bavail * os.statvfs(spool).f_frsize
+        assert kept > 50 and free >= 4 << 20
+        assert (spool / "reserve").stat().st_blocks * 512 >= 4 << 20
+
+        eat_all_space(spool / "alien")
+        assert os.statvfs(spool).f_bavail == 0
+        dns.set("b.example", "@ MX 10 mx\nmx A 127.0.0.1\n")
+        wait_for("an empty queue", lambda: relay.control("queue")["messages"] == 0)
+        assert len(sink.messages) == kept
+        assert "reserve of 4 MiB is given up" in relay.log()
+        (spool / "alien").unlink()
+        send(kept)
+        wait_for("the last message", lambda: len(sink.messages) == kept + 1)
+        assert (spool / "reserve").exists()
