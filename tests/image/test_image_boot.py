@@ -57,6 +57,13 @@ def test_the_root_is_read_only_and_etc_forgets(box):
     assert "etc /etc overlay rw" in box.must("cat /proc/mounts")
 
 
+def test_nothing_that_can_be_written_can_be_run(box):
+    for line in box.must("cat /proc/mounts").splitlines():
+        _, where, kind, options, *_ = line.split()
+        if "rw" in options.split(",") and kind not in ("overlay",):
+            assert {"noexec", "nosuid"} <= set(options.split(",")), line
+
+
 def test_each_data_disk_is_mounted_where_the_layout_says(box):
     mounts = {line.split()[1]: line.split() for line in box.must("cat /proc/mounts").splitlines()}
     layout = [line.split() for line in (box.board.image / "layout").read_text().splitlines()
