@@ -37,6 +37,9 @@ static struct {
 	bool progress_failed; /* it waits for its retry, apart from new mail */
 	bool stopping;
 
+	/* A new deliver waits until all that the dead one had sent is read. */
+	struct channel *deliver, *next_deliver;
+
 	ev_idle quiet;           /* nothing more to read: time for a batch */
 	ev_timer progress_timer; /* the oldest progress has waited long enough */
 	ev_timer housekeeping;
@@ -213,15 +216,38 @@ static void spool_message(struct process *p, enum role_id from, struct channel *
 
 /* --- peers --- */
 
+/* What the last deliver has sent is known by now: of that the new one must not hear. */
+static void begin_deliver(struct channel *c)
+{
+	if (spool.progress_count)
+		commit(true);
+	spool.deliver = c;
+	announce_to(c, true);
+}
+
 static void spool_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
 {
 	(void)p;
 	(void)index;
-	/* A new deliver must not hear that a message waits which the last one has sent. */
-	if (peer == ROLE_DELIVER && spool.progress_count)
-		commit(true);
-	if (peer == ROLE_DELIVER || peer == ROLE_WORK)
-		announce_to(c, peer == ROLE_DELIVER);
+	if (peer == ROLE_WORK)
+		announce_to(c, false);
+	else if (peer == ROLE_DELIVER && spool.deliver)
+		spool.next_deliver = c;
+	else if (peer == ROLE_DELIVER)
+		begin_deliver(c);
+}
+
+static void end_deliver(struct channel *c)
+{
+	struct channel *next = spool.next_deliver;
+
+	if (c == next)
+		spool.next_deliver = NULL;
+	if (c != spool.deliver)
+		return;
+	spool.deliver = spool.next_deliver = NULL;
+	if (next)
+		begin_deliver(next);
 }
 
 /* A submitter that is gone has told nobody that the message is kept: it is dropped. What was
@@ -247,6 +273,7 @@ static void spool_peer_down(struct process *p, enum role_id peer, unsigned index
 	for (size_t i = 0; i < spool.progress_count; i++)
 		if (spool.reporters[i].channel == c)
 			spool.reporters[i].channel = NULL;
+	end_deliver(c);
 }
 
 /* --- the process --- */

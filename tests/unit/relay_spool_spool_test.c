@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process spool over real channels: what it answers, and what it tells deliver and work. */
-/* Whole: the roles are weak symbols, for which no archive gives up a member. */
-#include "relay/spool/spool.c"
-
 #include "relay/process.h"
 #include "relay/spool/segment.h"
 #include "tests/unit/cmocka.h"
 #include "tests/unit/tmpdir.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
