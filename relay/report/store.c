@@ -308,11 +308,41 @@ void event_store_rollback(struct event_store *s)
 
 enum store_status event_store_checkpoint(struct event_store *s)
 {
-	int pages = 0, done = 0;
-	int code =
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &pages, &done);
+	/* Not truncated: on a disk that is full by then, the log's room is still ours. */
+	int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 
 	return code == SQLITE_OK ? STORE_OK : fail(s, code);
+}
+
+static enum store_status drop(struct event_store *s)
+{
+	static const enum sql steps[] = {SQL_DROP_EVENTS, SQL_DROP_RECIPIENTS, SQL_DROP_MESSAGES};
+	enum store_status status = event_store_begin(s);
+
+	for (size_t i = 0; status == STORE_OK && i < sizeof(steps) / sizeof(*steps); i++) {
+		sqlite3_bind_int(s->statements[steps[i]], 1, STORE_TRIM_AT_ONCE);
+		status = run(s, steps[i]);
+	}
+	return status == STORE_OK ? event_store_commit(s, s->place) : status;
+}
+
+enum store_status event_store_trim(struct event_store *s, uint64_t max_bytes, size_t *dropped)
+{
+	sqlite3_stmt *st = s->statements[SQL_SIZE];
+	int code = sqlite3_step(st);
+	uint64_t bytes = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+
+	sqlite3_reset(st);
+	*dropped = 0;
+	if (code != SQLITE_ROW)
+		return fail(s, code);
+	if (bytes <= max_bytes)
+		return STORE_OK;
+	int64_t before = sqlite3_total_changes64(s->db);
+	enum store_status status = drop(s);
+	if (status == STORE_OK) /* the place is one row more */
+		*dropped = (size_t)(sqlite3_total_changes64(s->db) - before - 1);
+	return status;
 }
 
 /* ---- asking ---- */
