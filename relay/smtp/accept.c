@@ -361,6 +361,7 @@ static void accept_open(struct process *p)
 	acceptor.less = exit_when_done;
 	acceptor.connections_max = descriptor_share();
 	acceptor.body_bytes_max = bodies_share();
+	turns_open(&acceptor.turns, p->loop, connection_serve);
 	ev_init(&pause_timer, on_pause_over);
 	ev_init(&stop_timer, on_stop_bound);
 	load_tls(p->config);

@@ -10,21 +10,32 @@ import subprocess
 
 import pytest
 
-from tests.harness.relay import Relay, account
+from tests.harness.dns import Dns
+from tests.harness.relay import Relay, account, wait_for
+from tests.harness.sink import Sink
 from tests.netns.smtp_talk import Talk, hashed, no_verify
 
 SENDER, RECIPIENT = "anna@acme.example", "bob@b.example"
 
 
 @pytest.fixture(scope="module")
-def relay(tmp_path_factory):
+def sink():
+    with Sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory, sink):
     """By network: local (127.0.0.1). By login alone: roam, whose user is anna@acme.example."""
     accounts = [
         account("local", senders=["*@local.example"]),
         account("roam", networks=[], senders=["*@acme.example"],
                 user=[{"name": SENDER, "password": hashed("secret")}]),
     ]
-    with Relay(tmp_path_factory.mktemp("relay"), accounts=accounts) as relay:
+    with Dns({"b.example": "@ MX 10 mx\nmx A 127.0.0.1\n"}) as dns, \
+            Relay(tmp_path_factory.mktemp("relay"), accounts=accounts,
+                  lab={"smtp-port": sink.port, "dns-port": dns.port},
+                  **{"name-server": [dns.address]}) as relay:
         yield relay
 
 
@@ -34,10 +45,14 @@ def token(request):
     return "token" + hashlib.sha256(request.node.name.encode()).hexdigest()[:16]
 
 
-def is_kept(relay, token):
-    """The message with that word is in the spool, whole and once."""
-    bodies = b"".join(p.read_bytes() for p in (relay.directory / "spool").glob("body-*"))
-    return bodies.count(token.encode()) == 1
+def arrived(sink, token):
+    """The one message with that word, at the recipient's server."""
+    def found():
+        return [m for m in list(sink.messages) if token.encode() in m.data]
+
+    message, = wait_for("the message to arrive", found)
+    assert not sink.faults
+    return message
 
 
 def run(command, text="", **more):
@@ -54,21 +69,22 @@ def text_of(sender, token):
 SWAKS = ["swaks", "--silent", "2", "--server", "127.0.0.1", "--to", RECIPIENT]
 
 
-def test_swaks_by_network_on_25(relay, token):
+def test_swaks_by_network_on_25(relay, sink, token):
     done = run(SWAKS + ["--port", str(relay.port("smtp")), "--from", "x@local.example",
                         "--body", token])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-@pytest.mark.parametrize("how", [("submission", "-tls"), ("submissions", "-tlsc"), ("smtp", "-tls")])
-def test_swaks_by_login(relay, token, how, mechanism):
+@pytest.mark.parametrize("how", [("submission", "-tls"), ("submissions", "-tlsc"),
+                                 ("smtp", "-tls")])
+def test_swaks_by_login(relay, sink, token, how, mechanism):
     done = run(SWAKS + ["--port", str(relay.port(how[0])), how[1], "--from", SENDER, "--auth",
                         mechanism, "--auth-user", SENDER, "--auth-password", "secret",
                         "--body", token])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
 def test_swaks_with_a_wrong_password_is_refused(relay):
@@ -88,42 +104,42 @@ def test_swaks_from_a_stranger_is_refused(relay):
 
 
 @pytest.mark.parametrize("scheme,listener", [("smtp", "submission"), ("smtps", "submissions")])
-def test_curl(relay, token, tmp_path, scheme, listener):
+def test_curl(relay, sink, token, tmp_path, scheme, listener):
     message = tmp_path / "message"
     message.write_text(text_of(SENDER, token).replace("\n", "\r\n"))
     done = run(["curl", "-sS", "--ssl-reqd", "--insecure", "--mail-from", SENDER, "--mail-rcpt",
                 RECIPIENT, "--user", f"{SENDER}:secret", "--upload-file", str(message),
                 f"{scheme}://127.0.0.1:{relay.port(listener)}/client.example"])
     assert done.returncode == 0, done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
 # ---- msmtp ----
 
 
 @pytest.mark.parametrize("starttls,listener", [("on", "submission"), ("off", "submissions")])
-def test_msmtp(relay, token, starttls, listener):
+def test_msmtp(relay, sink, token, starttls, listener):
     done = run(["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={relay.port(listener)}",
                 "--tls=on", f"--tls-starttls={starttls}", "--tls-certcheck=off", "--auth=on",
                 f"--user={SENDER}", "--passwordeval=echo secret", f"--from={SENDER}", RECIPIENT],
                text_of(SENDER, token))
     assert done.returncode == 0, done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
-def test_msmtp_by_network(relay, token):
+def test_msmtp_by_network(relay, sink, token):
     done = run(["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={relay.port('smtp')}",
                 "--tls=off", "--auth=off", "--from=x@local.example", RECIPIENT],
                text_of("x@local.example", token))
     assert done.returncode == 0, done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
 # ---- s-nail ----
 
 
 @pytest.mark.parametrize("scheme,listener", [("smtp", "submission"), ("smtps", "submissions")])
-def test_s_nail(relay, token, tmp_path, scheme, listener):
+def test_s_nail(relay, sink, token, tmp_path, scheme, listener):
     rc = tmp_path / "rc"
     user = SENDER.replace("@", "%40")
     rc.write_text("set v15-compat\nset tls-verify=ignore\nset smtp-use-starttls\n"
@@ -133,7 +149,7 @@ def test_s_nail(relay, token, tmp_path, scheme, listener):
     done = run(["s-nail", "-:u", "-Sv15-compat", "-Ssendwait", "-s", "test", RECIPIENT],
                f"Hello {token}\n", env=dict(os.environ, MAILRC=str(rc), HOME=str(tmp_path)))
     assert done.returncode == 0, done.stderr
-    assert is_kept(relay, token), done.stderr
+    assert arrived(sink, token)
 
 
 # ---- nodemailer ----
@@ -152,33 +168,33 @@ transport.sendMail({from: user, to: "bob@b.example", subject: "test",
 
 
 @pytest.mark.parametrize("secure,listener", [("no", "submission"), ("yes", "submissions")])
-def test_nodemailer(relay, token, secure, listener):
+def test_nodemailer(relay, sink, token, secure, listener):
     done = run(["node", "-e", NODEMAILER, str(relay.port(listener)), secure, SENDER, token],
                env=dict(os.environ, NODE_PATH="/usr/share/nodejs"))
     assert done.returncode == 0, done.stderr
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
 # ---- Python's smtplib ----
 
 
 @pytest.mark.parametrize("listener", ["smtp", "submission"])
-def test_smtplib_with_starttls(relay, token, listener):
+def test_smtplib_with_starttls(relay, sink, token, listener):
     with smtplib.SMTP("127.0.0.1", relay.port(listener)) as smtp:
         smtp.starttls(context=no_verify())
         smtp.login(SENDER, "secret")
         smtp.sendmail(SENDER, [RECIPIENT], text_of(SENDER, token))
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
-def test_smtplib_with_implicit_tls(relay, token):
+def test_smtplib_with_implicit_tls(relay, sink, token):
     with smtplib.SMTP_SSL("127.0.0.1", relay.port("submissions"), context=no_verify()) as smtp:
         smtp.login(SENDER, "secret")
         smtp.sendmail(SENDER, [RECIPIENT], text_of(SENDER, token))
-    assert is_kept(relay, token)
+    assert arrived(sink, token)
 
 
-def test_smtplib_with_an_address_beyond_ascii(relay, token):
+def test_smtplib_with_an_address_beyond_ascii(relay, sink, token):
     message = email.message.EmailMessage()
     message["From"], message["To"], message["Subject"] = SENDER, "bücher@b.example", "Grüße"
     message.set_content(token)
@@ -186,14 +202,14 @@ def test_smtplib_with_an_address_beyond_ascii(relay, token):
         smtp.starttls(context=no_verify())
         smtp.login(SENDER, "secret")
         smtp.send_message(message)
-    assert is_kept(relay, token)
+    assert arrived(sink, token).recipients == ["bücher@b.example"]
 
 
 # ---- the dialogue of Gmail's "send mail as" ----
 
 
 @pytest.mark.parametrize("listener", ["submission", "smtp"])
-def test_gmail(relay, token, listener):
+def test_gmail(relay, sink, token, listener):
     initial = base64.b64encode(f"\0{SENDER}\0secret".encode()).decode()
     with Talk(relay.port(listener), greet=False) as gmail:
         assert gmail.reply()[0] == 220
@@ -208,4 +224,4 @@ def test_gmail(relay, token, listener):
                    f"<{SENDER}>\r\nTo: {RECIPIENT}\r\n\r\n{token}\r\n.\r\n")
         assert gmail.reply()[0] == 250
         assert gmail.cmd("QUIT")[0] == 221
-    assert is_kept(relay, token)
+    assert arrived(sink, token)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.harness.relay import Relay, account, wait_for
-from tests.netns.smtp_talk import Talk, hashed, no_verify, user
+from tests.netns.smtp_talk import NOWHERE, Talk, hashed, no_verify, user
 
 PLAIN_SECRET = "AGFubmEAc2VjcmV0"  # NUL anna NUL secret
 PLAIN_WRONG = "AGFubmEAd3Jvbmc="
@@ -25,7 +25,7 @@ def relay(tmp_path_factory):
         account("small", senders=["*@small.example"],
                 limits={"message-size": 1024, "recipients": 2, "connections": 2}),
     ]
-    with Relay(tmp_path_factory.mktemp("relay"), accounts=accounts) as relay:
+    with Relay(tmp_path_factory.mktemp("relay"), accounts=accounts, **NOWHERE) as relay:
         yield relay
 
 
@@ -34,7 +34,7 @@ def lone(tmp_path):
     """A relay of the test's own, to be disturbed."""
     with Relay(tmp_path, accounts=[
         account(), account("roam", networks=[], senders=["*@roam.example"], user=[user("anna")]),
-    ]) as relay:
+    ], **NOWHERE) as relay:
         yield relay
 
 
