@@ -449,7 +449,9 @@ static void watch(struct connection *c, ev_io *w, bool wanted)
 
 static void say_what_to_wait_for(struct connection *c)
 {
-	watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
+	/* While an answer is awaited, a client is seldom early: on_event() sees to that one. */
+	if (c->phase != PHASE_ANSWER)
+		watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
 	watch(c, &c->writable, unsent(c) || stream_wants_write(c->stream));
 }
 
@@ -487,9 +489,13 @@ static void ask_for_turn(struct connection *c)
 
 static void on_event(struct ev_loop *loop, ev_io *w, int events)
 {
+	struct connection *c = w->data;
+
 	(void)loop;
-	(void)events;
-	ask_for_turn(w->data);
+	if (c->phase == PHASE_ANSWER && (events & EV_READ))
+		watch(c, w, false);
+	else
+		ask_for_turn(c);
 }
 
 /* ---- answers ---- */
