@@ -312,9 +312,12 @@ class Session:
         self.tls = True
         self.reset()
 
+    def _refused(self, reply):
+        """Says a scripted reply; True unless it means yes."""
+        return reply is not None and not self._bytes(self.say(reply)).startswith(b"2")
+
     def on_mail(self, argument, reply):
-        if reply is not None:
-            self.say(reply)
+        if self._refused(reply):
             return
         if self.sender is not None:
             self.sink.fault(self, "nested MAIL")
@@ -322,17 +325,18 @@ class Session:
             return
         self.sender = address_of(argument)
         self.sender_params = argument.partition(">")[2].strip()
-        self.say("250 2.1.0 ok")
+        if reply is None:
+            self.say("250 2.1.0 ok")
 
     def on_rcpt(self, argument, reply):
         if reply is None and self.sender is None:
             reply = "503 5.5.1 MAIL first"
-        if reply is not None:
-            self.say(reply)
+        if self._refused(reply):
             return
         self.recipients.append(address_of(argument))
         self.recipient_params.append(argument.partition(">")[2].strip())
-        self.say("250 2.1.5 ok")
+        if reply is None:
+            self.say("250 2.1.5 ok")
 
     def on_data(self, argument, reply):
         if reply is None and not self.recipients:
