@@ -159,6 +159,14 @@ static void make(struct bounce *b, const struct envelope *e, struct buf *out, bo
 	buf_free(&header);
 }
 
+static bool ascii(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s > 127)
+			return false;
+	return true;
+}
+
 /* It goes to the sender from nobody, so that it can never come back (RFC 5321 §4.5.5). */
 static struct envelope *address(const struct bounce *b, const struct envelope *original,
 				size_t size, bool eight_bit)
@@ -167,7 +175,10 @@ static struct envelope *address(const struct bounce *b, const struct envelope *o
 	struct buf text = BUF_INIT;
 
 	e->accepted_ms = clock_wall_ms();
-	e->flags = ENVELOPE_OWN | (eight_bit ? ENVELOPE_8BIT | ENVELOPE_SMTPUTF8 : 0);
+	e->flags = ENVELOPE_OWN | (eight_bit ? ENVELOPE_8BIT : 0);
+	/* Only its To field can need that. */
+	if (!ascii(original->sender))
+		e->flags |= ENVELOPE_SMTPUTF8;
 	e->size = size;
 	envelope_set(&e->account, original->account);
 	envelope_set(&e->pool, original->pool);

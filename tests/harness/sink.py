@@ -348,15 +348,15 @@ class Session:
             self.say("354 go ahead")
         data = self._data()
         reply = self.scripted(".")
-        if reply is not None:
-            kept = not isinstance(reply, (Close, Never, Endless))
-            kept = kept and self._bytes(getattr(reply, "reply", reply)).startswith(b"2")
-        else:
-            kept = True
-        if kept and self.recipients:
+        kept = reply is None
+        if isinstance(reply, (str, bytes, Slow)):
+            kept = self._bytes(getattr(reply, "reply", reply)).startswith(b"2")
+        if self.recipients:
             message = Message(self)
             message.data = data
-            self.sink.keep(message)
+            self.sink.offered.append(message)
+            if kept:
+                self.sink.keep(message)
         self.reset()
         self.say(reply if reply is not None else "250 2.0.0 kept by %s" % self.sink.host)
 
@@ -396,6 +396,7 @@ class Sink:
         self.extensions = extensions
         self.host = host
         self.messages = []
+        self.offered = []  # those that were refused at their end as well
         self.faults = []
         self.sessions = []
         self.stopping = threading.Event()
