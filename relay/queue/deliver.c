@@ -13,6 +13,7 @@
 #include "relay/queue/destination.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
+#include "relay/queue/notice.h"
 #include "relay/queue/parcel.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
@@ -319,10 +320,10 @@ static void deliver_message(struct process *p, enum role_id from, struct channel
 		bounce_submitted(m);
 		break;
 	case MSG_SEGMENT:
-		bounce_segment(m);
+		notice_segment(m);
 		break;
 	case MSG_SEGMENT_GONE:
-		bounce_segment_gone(m);
+		notice_segment_gone(m);
 		break;
 	case MSG_PREPARED:
 		prepare_answer(c, m);

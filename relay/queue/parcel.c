@@ -234,7 +234,7 @@ static void settle_failed(struct settling *s, uint32_t i, const char *reply, enu
 	tell(s, i, kind, reply);
 	if (!s->silent && dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_FAILED)) {
 		r->bouncing = true;
-		bounce_add(m, i, s->host);
+		bounce_add(m, i, s->host, DSN_FAILED);
 		return;
 	}
 	r->state = RECIPIENT_FAILED;
@@ -267,6 +267,9 @@ static bool settle_later(struct settling *s, uint32_t i, const char *reply)
 	rcpt_set_reply(r, reply);
 	tell(s, i, EVENT_DEFERRED, reply);
 	add_item(s, i);
+	if (dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_DELAYED) &&
+	    retry_tell_delay(&rules, m->accepted_ms, s->now_ms, s->next_ms))
+		bounce_add(m, i, s->host, DSN_DELAYED);
 	return true;
 }
 

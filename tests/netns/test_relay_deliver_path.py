@@ -145,10 +145,25 @@ def test_what_is_never_taken_expires(tmp_path, dns):
     with Sink(script=script) as sink, \
             relay_to(tmp_path, dns, sink, {"first": 1, "longest": 1, "expire": 2}) as relay:
         send(relay, "bob@b.example")
-        report, = sink.wait(1)
+        late, report = sink.wait(2)
+        assert b"Action: delayed" in late.data
+        assert b"Action: failed" in report.data
         assert b"Status: 5.4.7" in report.data
         assert b"450 4.2.1 mailbox busy" in report.data
         empty(relay)
+
+
+def test_a_sender_is_told_once_that_mail_is_late(tmp_path, dns):
+    script = refuse("bob@b.example", "450 4.2.1 mailbox busy", times=6)
+    with Sink(script=script) as sink, \
+            relay_to(tmp_path, dns, sink, {"first": 1, "longest": 1, "expire": 12}) as relay:
+        send(relay, "bob@b.example")
+        report, mail = sink.wait(2)
+        assert report.sender == "" and b"\r\nAction: delayed\r\n" in report.data
+        assert b"Will-Retry-Until: " in report.data
+        assert mail.recipients == ["bob@b.example"]
+        empty(relay)
+        assert len(sink.messages) == 2
 
 
 def test_one_transaction_for_the_recipients_of_one_destination(tmp_path, dns):
