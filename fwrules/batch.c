@@ -91,6 +91,8 @@ static void put_table(struct batch *b, uint16_t type, const char *name)
 	struct nlmsghdr *nlh = begin_message(b, type, NLM_F_CREATE, "table", name);
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
+	if (type == NFT_MSG_NEWTABLE)
+		mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, 0); /* not dormant */
 	end_message(b, nlh);
 }
 
@@ -111,13 +113,13 @@ static void put_counter(struct batch *b, const char *name)
 	end_message(b, nlh);
 }
 
-static void drop_counter(struct batch *b, const char *name)
+static void drop_object(struct batch *b, const struct present_object *object)
 {
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_DELOBJ, 0, "counter", name);
+	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_DELOBJ, 0, "object", object->name);
 
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
-	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, object->name);
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(object->type));
 	end_message(b, nlh);
 }
 
@@ -231,54 +233,65 @@ static void put_elements(struct batch *b, const struct ruleset *rs, const struct
 	}
 }
 
-/* ---- the new generation ---- */
+/* ---- what stays ---- */
 
-static bool is_present(const struct keymap *m, const char *name)
+/* Of what is there, by name: what the new ruleset goes on using. */
+struct kept {
+	struct keymap chains, sets, counters;
+};
+
+static bool is_kept(const struct keymap *m, const char *name)
 {
 	return keymap_get(m, name) != NULL;
 }
 
-static void put_new(struct batch *b, const struct ruleset *rs, const struct names *names,
-		    const struct present *p)
+static bool chain_fits(const struct chain *meant, const struct present_chain *is)
 {
-	struct keymap sets = {0}, counters = {0};
+	return is->base && meant->hook == is->hook && meant->priority == is->priority;
+}
 
+/* Base chains, dynamic sets and counters, unless somebody made other things of these names. */
+static struct kept kept_of(const struct ruleset *rs, const struct names *names,
+			   const struct present *p)
+{
+	struct keymap chains = {0}, sets = {0}, counters = {0};
+	struct kept kept = {0};
+
+	for (size_t i = 0; i < p->chains_n; i++)
+		keymap_put(&chains, p->chains[i].name, i);
 	for (size_t i = 0; i < p->sets_n; i++)
 		keymap_put(&sets, p->sets[i].name, i);
-	for (size_t i = 0; i < p->counters_n; i++)
-		keymap_put(&counters, p->counters[i], i);
-	put_table(b, NFT_MSG_NEWTABLE, RULESET_TABLE);
+	for (size_t i = 0; i < p->objects_n; i++)
+		if (p->objects[i].type == NFT_OBJECT_COUNTER)
+			keymap_put(&counters, p->objects[i].name, i);
+	for (size_t i = 0; i < rs->chains_n; i++) {
+		const size_t *at = keymap_get(&chains, names->chains[i]);
+		if (at && rs->chains[i].base && chain_fits(&rs->chains[i], &p->chains[*at]))
+			keymap_put(&kept.chains, names->chains[i], i);
+	}
+	for (size_t i = 0; i < rs->sets_n; i++) {
+		const size_t *at = keymap_get(&sets, names->sets[i]);
+		struct present_set meant = setform_of(&rs->sets[i]);
+		if (at && rs->sets[i].dynamic && setform_same(&meant, &p->sets[*at]))
+			keymap_put(&kept.sets, names->sets[i], i);
+	}
 	for (size_t i = 0; i < rs->counters_n; i++)
-		if (!is_present(&counters, rs->counters[i]))
-			put_counter(b, rs->counters[i]);
-	for (size_t i = 0; i < rs->chains_n; i++)
-		put_chain(b, &rs->chains[i], names->chains[i]);
-	if (rs->devices_n)
-		put_flowtable(b, rs);
-	for (size_t i = 0; i < rs->sets_n; i++)
-		if (!rs->sets[i].dynamic || !is_present(&sets, names->sets[i]))
-			put_set(b, &rs->sets[i], names->sets[i], (uint32_t)i + 1);
-	for (size_t i = 0; i < rs->sets_n; i++)
-		put_elements(b, rs, names, i);
-	for (size_t i = 0; i < rs->chains_n; i++)
-		for (size_t j = 0; j < rs->chains[i].n && !rs->chains[i].base; j++)
-			put_rule(b, rs, names, i, j);
+		if (is_kept(&counters, rs->counters[i]))
+			keymap_put(&kept.counters, rs->counters[i], i);
+	keymap_free(&chains);
 	keymap_free(&sets);
 	keymap_free(&counters);
+	return kept;
 }
 
-/* Points the base chains at the new generation. */
-static void put_flip(struct batch *b, const struct ruleset *rs, const struct names *names)
+static void kept_free(struct kept *kept)
 {
-	for (size_t i = 0; i < rs->chains_n; i++) {
-		if (!rs->chains[i].base)
-			continue;
-		put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
-			  names->chains[i]);
-		for (size_t j = 0; j < rs->chains[i].n; j++)
-			put_rule(b, rs, names, i, j);
-	}
+	keymap_free(&kept->chains);
+	keymap_free(&kept->sets);
+	keymap_free(&kept->counters);
 }
+
+/* ---- the old generation ---- */
 
 /* Our flowtable's hooks on devices that it no longer has. */
 static void drop_flowtable(struct batch *b, const struct ruleset *rs, const struct present *p)
@@ -317,42 +330,49 @@ static void drop_flowtable(struct batch *b, const struct ruleset *rs, const stru
 }
 
 /*
- * Takes away what the new generation does not have. The rules go first, so that nothing refers to
- * the rest any more; then maps, whose elements refer to chains; then chains and counters.
+ * Takes away everything that does not stay. The rules go first, so that nothing refers to the rest
+ * any more; then maps, whose elements refer to chains and counters; then those.
  */
-static void drop_old(struct batch *b, const struct ruleset *rs, const struct names *names,
-		     const struct present *p)
+static void drop_old(struct batch *b, const struct ruleset *rs, const struct present *p,
+		     const struct kept *kept)
 {
-	struct keymap kept = {0}, counters = {0};
-
-	for (size_t i = 0; i < rs->sets_n; i++)
-		if (rs->sets[i].dynamic)
-			keymap_put(&kept, names->sets[i], i);
-	for (size_t i = 0; i < rs->counters_n; i++)
-		keymap_put(&counters, rs->counters[i], i);
-	struct keymap base = {0};
-	for (size_t i = 0; i < rs->chains_n; i++)
-		if (rs->chains[i].base)
-			keymap_put(&base, names->chains[i], i);
-
 	for (size_t i = 0; i < p->chains_n; i++)
-		if (!is_present(&base, p->chains[i].name))
-			put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
-				  p->chains[i].name);
+		put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
+			  p->chains[i].name);
 	for (size_t i = 0; i < p->sets_n; i++)
-		if (!is_present(&kept, p->sets[i].name))
+		if (!is_kept(&kept->sets, p->sets[i].name))
 			put_named(b, NFT_MSG_DELSET, 0, NFTA_SET_NAME, "set", p->sets[i].name);
 	for (size_t i = 0; i < p->chains_n; i++)
-		if (!is_present(&base, p->chains[i].name))
+		if (!is_kept(&kept->chains, p->chains[i].name))
 			put_named(b, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, "chain",
 				  p->chains[i].name);
-	for (size_t i = 0; i < p->counters_n; i++)
-		if (!is_present(&counters, p->counters[i]))
-			drop_counter(b, p->counters[i]);
+	for (size_t i = 0; i < p->objects_n; i++)
+		if (p->objects[i].type != NFT_OBJECT_COUNTER ||
+		    !is_kept(&kept->counters, p->objects[i].name))
+			drop_object(b, &p->objects[i]);
 	drop_flowtable(b, rs, p);
-	keymap_free(&kept);
-	keymap_free(&counters);
-	keymap_free(&base);
+}
+
+/* ---- the new generation ---- */
+
+static void put_new(struct batch *b, const struct ruleset *rs, const struct names *names,
+		    const struct kept *kept)
+{
+	for (size_t i = 0; i < rs->counters_n; i++)
+		if (!is_kept(&kept->counters, rs->counters[i]))
+			put_counter(b, rs->counters[i]);
+	for (size_t i = 0; i < rs->chains_n; i++)
+		put_chain(b, &rs->chains[i], names->chains[i]);
+	if (rs->devices_n)
+		put_flowtable(b, rs);
+	for (size_t i = 0; i < rs->sets_n; i++)
+		if (!is_kept(&kept->sets, names->sets[i]))
+			put_set(b, &rs->sets[i], names->sets[i], (uint32_t)i + 1);
+	for (size_t i = 0; i < rs->sets_n; i++)
+		put_elements(b, rs, names, i);
+	for (size_t i = 0; i < rs->chains_n; i++)
+		for (size_t j = 0; j < rs->chains[i].n; j++)
+			put_rule(b, rs, names, i, j);
 }
 
 /* ---- sending ---- */
@@ -443,10 +463,12 @@ static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error
 	uint32_t generation = p.generation + 1;
 	struct names names = names_of(rs, generation);
 	begin_batch(&b, genid);
-	put_new(&b, rs, &names, &p);
-	put_flip(&b, rs, &names);
-	drop_old(&b, rs, &names, &p);
+	struct kept kept = kept_of(rs, &names, &p);
+	put_table(&b, NFT_MSG_NEWTABLE, RULESET_TABLE);
+	drop_old(&b, rs, &p, &kept);
+	put_new(&b, rs, &names, &kept);
 	status = commit(&b, genid, error);
+	kept_free(&kept);
 	if (!status && present_genid(fw->nl, &after) == 0 && after != genid + 1 &&
 	    !is_in_force(fw->nl, generation))
 		status = ERESTART;

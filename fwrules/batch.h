@@ -2,11 +2,15 @@
 /*
  * A ruleset into the kernel: one nfnetlink batch, taken whole or not at all.
  *
- * The table stands for good. A batch builds the chains, maps and sets of a new generation beside
- * those of the old one, points the base chains at it and takes the old one away, so that no packet
+ * The table stands for good. A batch takes the old generation away, builds the chains, maps and
+ * sets of the new one and points the base chains at it, all in one transaction, so that no packet
  * sees anything but the old or the new ruleset. Counters keep their values; dynamic sets keep their
- * members; other tables are not touched. No return code is trusted: a batch counts as taken when
- * the kernel's ruleset generation rose by exactly one and no error was queued.
+ * members; whatever else stands in our table goes; other tables are not touched. No return code is
+ * trusted: a batch counts as taken when the kernel's ruleset generation rose by exactly one and no
+ * error was queued.
+ *
+ * At boot, before any port is raised: apply the ruleset of an empty config (policy_compile(NULL)),
+ * which lets nothing pass. The ruleset of the config follows once its ports are there.
  *
  * The socket stays open for life: closing it after a flip waits for the old generation's
  * destruction, with the kernel's commit mutex held.

@@ -347,6 +347,7 @@ static void print_hook(struct printer *t, const struct chain *chain)
 		[NF_INET_PRE_ROUTING] = "prerouting",
 		[NF_INET_LOCAL_IN] = "input",
 		[NF_INET_FORWARD] = "forward",
+		[NF_INET_LOCAL_OUT] = "output",
 	};
 
 	buf_printf(t->out, "\t\ttype filter hook %s priority %s; policy %s;\n", hooks[chain->hook],

@@ -89,8 +89,10 @@ static void read_table(const struct nlmsghdr *nlh, void *context)
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (is_ours(nlh, &a))
-		p->table = true;
+	if (!is_ours(nlh, &a))
+		return;
+	p->table = true;
+	p->table_flags = number_of(a.at[NFTA_TABLE_FLAGS]);
 }
 
 static void read_chain(const struct nlmsghdr *nlh, void *context)
@@ -132,14 +134,16 @@ static void read_set(const struct nlmsghdr *nlh, void *context)
 		note_generation(p, set->name);
 }
 
-static void read_counter(const struct nlmsghdr *nlh, void *context)
+static void read_object(const struct nlmsghdr *nlh, void *context)
 {
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (is_ours(nlh, &a))
-		*ARRAY_NEXT(p->counters, p->counters_n, p->counters_cap) =
-			text_copy(text_of(a.at[NFTA_OBJ_NAME]));
+	if (!is_ours(nlh, &a))
+		return;
+	struct present_object *object = ARRAY_NEXT(p->objects, p->objects_n, p->objects_cap);
+	object->name = text_copy(text_of(a.at[NFTA_OBJ_NAME]));
+	object->type = number_of(a.at[NFTA_OBJ_TYPE]);
 }
 
 static void read_flowtable(const struct nlmsghdr *nlh, void *context)
@@ -182,7 +186,7 @@ int present_read(struct netlink *nl, struct present *out)
 		{NFT_MSG_GETTABLE, false, read_table},
 		{NFT_MSG_GETCHAIN, false, read_chain},
 		{NFT_MSG_GETSET, true, read_set},
-		{NFT_MSG_GETOBJ, true, read_counter},
+		{NFT_MSG_GETOBJ, true, read_object},
 		{NFT_MSG_GETFLOWTABLE, true, read_flowtable},
 	};
 	char buffer[NETLINK_MESSAGE_MAX];
@@ -208,11 +212,11 @@ void present_free(struct present *p)
 		free(p->chains[i].name);
 	for (size_t i = 0; i < p->sets_n; i++)
 		free(p->sets[i].name);
-	for (size_t i = 0; i < p->counters_n; i++)
-		free(p->counters[i]);
+	for (size_t i = 0; i < p->objects_n; i++)
+		free(p->objects[i].name);
 	free(p->chains);
 	free(p->sets);
-	free(p->counters);
+	free(p->objects);
 	free(p->devices);
 	*p = (struct present){0};
 }

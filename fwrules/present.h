@@ -24,14 +24,20 @@ struct present_set {
 	uint64_t timeout_ms;
 };
 
+struct present_object {
+	char *name;
+	uint32_t type; /* NFT_OBJECT_COUNTER; whatever else is not ours */
+};
+
 struct present {
 	bool table;
+	uint32_t table_flags;
 	struct present_chain *chains;
 	size_t chains_n, chains_cap;
 	struct present_set *sets;
 	size_t sets_n, sets_cap;
-	char **counters;
-	size_t counters_n, counters_cap;
+	struct present_object *objects;
+	size_t objects_n, objects_cap;
 	bool flowtable; /* RULESET_FLOWTABLE */
 	char (*devices)[IFNAMSIZ];
 	size_t devices_n, devices_cap;

@@ -120,18 +120,21 @@ static void compare_sets(struct comparison *c)
 
 static void compare_counters(struct comparison *c)
 {
+	const struct present *p = &c->present;
 	struct keymap is = {0}, meant = {0};
 
-	for (size_t i = 0; i < c->present.counters_n; i++)
-		keymap_put(&is, c->present.counters[i], i);
+	for (size_t i = 0; i < p->objects_n; i++)
+		if (p->objects[i].type == NFT_OBJECT_COUNTER)
+			keymap_put(&is, p->objects[i].name, i);
 	for (size_t i = 0; i < c->rs->counters_n; i++) {
 		keymap_put(&meant, c->rs->counters[i], i);
 		if (!keymap_get(&is, c->rs->counters[i]))
 			differ(c, "counter %s: missing", c->rs->counters[i]);
 	}
-	for (size_t i = 0; i < c->present.counters_n; i++)
-		if (!keymap_get(&meant, c->present.counters[i]))
-			differ(c, "counter %s: not ours", c->present.counters[i]);
+	for (size_t i = 0; i < p->objects_n; i++)
+		if (p->objects[i].type != NFT_OBJECT_COUNTER ||
+		    !keymap_get(&meant, p->objects[i].name))
+			differ(c, "object %s: not ours", p->objects[i].name);
 	keymap_free(&is);
 	keymap_free(&meant);
 }
@@ -364,6 +367,8 @@ bool fw_verify(struct fw *fw, const struct ruleset *rs, struct buf *difference)
 	if (!c.present.table) {
 		differ(&c, "table " RULESET_TABLE ": missing");
 	} else {
+		if (c.present.table_flags)
+			differ(&c, "table " RULESET_TABLE ": flags 0x%x", c.present.table_flags);
 		compare_chains(&c);
 		compare_sets(&c);
 		compare_counters(&c);

@@ -182,6 +182,15 @@ static void compile_input(struct compiler *c, size_t chain, size_t box)
 	BUILD_RULE(c->rs, chain, step_goto(c->drop[DENIED]));
 }
 
+/* The box may send what it likes, but not go on with a connection that was cut: its next segment
+ * belongs to nothing that conntrack knows. */
+static void compile_output(struct compiler *c, size_t chain)
+{
+	BUILD_RULE(c->rs, chain, step_oif("lo"), step_accept());
+	BUILD_RULE(c->rs, chain, step_number(STEP_CT_STATE, CT_INVALID),
+		   step_goto(c->drop[INVALID]));
+}
+
 /* For destinations in r: the verdict. */
 static void rules_to(struct compiler *c, size_t chain, const struct ranges *r, const char *name,
 		     struct verdict end)
@@ -324,9 +333,12 @@ struct ruleset *ruleset_compile(const struct policy *p, const struct ruleset_cap
 	compile_input(&c, input, box);
 	size_t forward = build_chain(rs, "forward");
 	compile_forward(&c, forward, services, allow);
+	size_t output = build_chain(rs, "output");
+	compile_output(&c, output);
 	base_chain(rs, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_RAW, false, prerouting);
 	base_chain(rs, "input", NF_INET_LOCAL_IN, PRIORITY_FILTER, true, input);
 	base_chain(rs, "forward", NF_INET_FORWARD, PRIORITY_FILTER, true, forward);
+	base_chain(rs, "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER, false, output);
 	build_finish(rs);
 	return rs;
 }

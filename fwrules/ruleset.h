@@ -12,6 +12,7 @@
  *   prerouting   whose source cannot be (spoofed, bogon, SYN flood): before conntrack
  *   input        to the box                     } established first, then what may begin, by one
  *   forward      between wan and dmz            } map lookup: address . protocol . port
+ *   output       from the box: only what belongs to a connection that was cut is stopped
  *   allow        the end of every allowed way to a server: counts the connection
  *   drop-REASON  the end of every other way: a log line at a bounded rate, a counter
  *

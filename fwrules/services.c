@@ -25,8 +25,10 @@ struct side {
 /* One set or map for each family, made when first needed. */
 struct pair {
 	size_t set[2];
+	bool interval;
 };
-#define NO_PAIR ((struct pair){{NO_SET, NO_SET}})
+#define NO_PAIR       ((struct pair){{NO_SET, NO_SET}, false})
+#define NO_RANGE_PAIR ((struct pair){{NO_SET, NO_SET}, true})
 
 struct services {
 	const struct policy *p;
@@ -72,6 +74,14 @@ static void rule_from(struct services *v, size_t chain, size_t source, struct ve
 			BUILD_RULE(v->rs, chain,
 				   step_in(STEP_SADDR_IN, build_family(i), sets->set[i]),
 				   step_verdict(end));
+}
+
+static bool has_family(const struct service *s, int family)
+{
+	for (size_t i = 0; i < s->to_n; i++)
+		if (s->to[i].family == family)
+			return true;
+	return false;
 }
 
 static bool is_plain(const struct service *s)
@@ -123,11 +133,12 @@ static size_t metered_chain(struct services *v, struct side *side, size_t index)
 				   step_number(STEP_SET_MARK, text_hash(buf_str(&name))));
 		}
 		for (size_t i = 0; i < 2 && s->limit.count; i++)
-			BUILD_RULE(v->rs, chain,
-				   step_over(STEP_OVER_RATE_MARK, build_family(i),
-					     limit_set(v, build_family(i), s->limit), s->limit,
-					     s->limit.count),
-				   step_count(v->over_limit), step_return());
+			if (has_family(s, build_family(i)))
+				BUILD_RULE(v->rs, chain,
+					   step_over(STEP_OVER_RATE_MARK, build_family(i),
+						     limit_set(v, build_family(i), s->limit),
+						     s->limit, s->limit.count),
+					   step_count(v->over_limit), step_return());
 		if (s->log)
 			BUILD_RULE(v->rs, chain,
 				   step_log(build_text(v->rs, "gatepost allow %.50s %.50s: ",
@@ -248,6 +259,7 @@ static size_t map_of(struct services *v, struct pair *pair, const struct addr *a
 						: (six ? KEY_IPV6 : KEY_IPV4);
 		pair->set[six] =
 			build_set(v->rs, SET_VERDICTS, key, "%s%d", name, family_digit(a->family));
+		v->rs->sets[pair->set[six]].interval = pair->interval;
 	}
 	return pair->set[six];
 }
@@ -444,7 +456,7 @@ void services_compile(const struct policy *p, struct ruleset *rs, size_t service
 		.sources_made = calloc(p->sources_n + 1, sizeof(*v.sources_made)),
 		.over_limit = NO_SET,
 		.hash = NO_PAIR,
-		.interval = NO_PAIR,
+		.interval = NO_RANGE_PAIR,
 		.ping = NO_PAIR,
 	};
 

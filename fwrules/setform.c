@@ -53,3 +53,10 @@ struct present_set setform_of(const struct set *set)
 	}
 	return s;
 }
+
+bool setform_same(const struct present_set *a, const struct present_set *b)
+{
+	return a->flags == b->flags && a->key_type == b->key_type && a->key_len == b->key_len &&
+	       a->data_type == b->data_type && a->obj_type == b->obj_type && a->size == b->size &&
+	       a->timeout_ms == b->timeout_ms;
+}

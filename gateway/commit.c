@@ -44,6 +44,16 @@ void commit_close(struct commit *c)
 	free(c);
 }
 
+/* The lines of a text, one log line each. */
+static void log_lines(enum log_level level, const char *lines)
+{
+	while (*lines) {
+		int len = (int)strcspn(lines, "\n");
+		log_line(level, "%.*s", len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
 /* ---- what is in force ---- */
 
 unsigned commit_revision(const struct commit *c)
@@ -138,22 +148,11 @@ static bool apply_kept(struct commit *c, struct lyd_node **conf, struct buf *err
 	ok = apply_config(c->apply, *conf, &notes, error);
 	if (ok)
 		apply_settle(c->apply, &notes);
-	if (notes.len)
-		log_info("%s", buf_str(&notes));
+	log_lines(LOG_LEVEL_INFO, buf_str(&notes));
 out:
 	buf_free(&text);
 	buf_free(&notes);
 	return ok;
-}
-
-/* The lines of a text, one log line each. */
-static void log_lines(const char *lines)
-{
-	while (*lines) {
-		int len = (int)strcspn(lines, "\n");
-		log_error("%.*s", len, lines);
-		lines += len + (lines[len] == '\n');
-	}
 }
 
 static bool put_kept_in_force(struct commit *c, struct buf *error)
@@ -169,7 +168,7 @@ static bool put_kept_in_force(struct commit *c, struct buf *error)
 		set_running(c, conf);
 		set_closed(c, buf_str(&why));
 		log_error("the config cannot be applied; forwarding is closed until one can be:");
-		log_lines(buf_str(&why));
+		log_lines(LOG_LEVEL_ERROR, buf_str(&why));
 		buf_append(error, why.data, why.len);
 	}
 	buf_free(&why);
@@ -310,7 +309,8 @@ bool commit_candidate(struct commit *c, const struct commit_request *request, st
 	buf_free(&text);
 	if (!ok) {
 		conf_free(conf);
-		log_warn("a commit by %s failed: %s", request->who, buf_str(error));
+		log_warn("a commit by %s failed:", request->who);
+		log_lines(LOG_LEVEL_WARN, buf_str(error));
 		return false;
 	}
 	set_open(c, conf);

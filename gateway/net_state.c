@@ -515,8 +515,11 @@ static bool remove_extra(struct pass *p, enum item_kind kind)
 static bool put_in_order(struct pass *p)
 {
 	const struct item *late = misplaced(&p->now, p->target);
+	const struct item *have = late ? find(&p->now, late) : NULL;
 
-	return !late || (send_one(p, find(&p->now, late), false) && send_one(p, late, true));
+	/* As the kernel has it: it may have a label, or a scope, that the target does not speak of.
+	 */
+	return !have || (send_one(p, have, false) && send_one(p, have, true));
 }
 
 static bool run_pass(struct pass *p, const struct scope *scope)

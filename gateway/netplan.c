@@ -187,22 +187,26 @@ static bool answers_anyway(const struct compiler *c, const struct addr *a)
 	return false;
 }
 
-/* Every address of a prefix, less network and broadcast address where IPv4 has them. */
+static bool is_gateway(const struct compiler *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->plan->routes_n; i++)
+		if (!addr_cmp(&c->plan->routes[i].via, a))
+			return true;
+	return false;
+}
+
+/* Every address of a prefix but those that others answer for. */
 static void neighbours_in(struct compiler *c, const struct prefix *p)
 {
 	struct prefix network = prefix_network(p);
 	struct addr a = network.addr, last = prefix_last(p);
-	bool ends = p->addr.family == AF_INET && p->len < 31;
-	bool more = true;
+	bool more;
 
-	for (bool first = true; more; first = false) {
-		bool is_end = ends && (first || !addr_cmp(&a, &last));
-		if (!is_end && !answers_anyway(c, &a))
+	do {
+		if (!answers_anyway(c, &a) && !is_gateway(c, &a))
 			add_neighbour(c, &a);
 		more = addr_cmp(&a, &last) != 0;
-		for (size_t i = addr_size(&a); more && i-- > 0 && !++a.bytes[i];)
-			;
-	}
+	} while (more && addr_next(&a, &a));
 }
 
 /* The servers' and the box's own addresses in a prefix too large to count out. */
@@ -313,8 +317,11 @@ static void compile_port_sysctls(struct compiler *c, const char *link)
 
 static void compile_sysctls(struct compiler *c)
 {
-	add_sysctl(c, "1", false, "net/ipv4/ip_forward");
-	add_sysctl(c, "1", false, "net/ipv6/conf/all/forwarding");
+	const char *router = *c->ifname[WAN] && *c->ifname[DMZ] ? "1" : "0";
+
+	/* First: setting these changes some of those below. */
+	add_sysctl(c, router, false, "net/ipv4/ip_forward");
+	add_sysctl(c, router, false, "net/ipv6/conf/all/forwarding");
 	/* The kernel takes the greater of "all" and the port's own. */
 	add_sysctl(c, "0", false, "net/ipv4/conf/all/rp_filter");
 	add_sysctl(c, "0", false, "net/ipv4/conf/all/accept_redirects");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/verbs.h"
 
-#include "gateway/show.h"
+#include "gateway/oper.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -57,9 +57,10 @@ static json_t *answer_status(struct gate *g, const struct peer *peer, const json
 	gethostname(host, sizeof(host) - 1);
 	const char *configured =
 		conf_value(conf_top(commit_running(g->commit), "system"), "host-name");
-	json_t *answer = json_pack("{s:b s:s s:s s:b s:I}", "ok", 1, "host",
-				   configured ? configured : host, "user", peer->who, "admin",
-				   peer->admin, "revision", (json_int_t)commit_revision(g->commit));
+	json_t *answer =
+		json_pack("{s:b s:s s:s s:b s:b s:I}", "ok", 1, "host",
+			  configured ? configured : host, "user", peer->who, "admin", peer->admin,
+			  "lab", g->lab, "revision", (json_int_t)commit_revision(g->commit));
 	if (closed)
 		json_object_set_new(answer, "closed", json_string(closed));
 	if (commit_waiting(g->commit, &u))
@@ -70,23 +71,6 @@ static json_t *answer_status(struct gate *g, const struct peer *peer, const json
 	return answer;
 }
 
-static void print_json(const struct lyd_node *conf, struct buf *out)
-{
-	char *text = NULL;
-	struct lyd_node *copy = NULL;
-
-	if (!conf ||
-	    lyd_dup_siblings(conf, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS | LYD_DUP_NO_META,
-			     &copy) != LY_SUCCESS) {
-		buf_appends(out, "{}\n");
-		return;
-	}
-	if (lyd_print_mem(&text, copy, LYD_JSON, LYD_PRINT_WITHSIBLINGS) == LY_SUCCESS && text)
-		buf_appends(out, text);
-	free(text);
-	conf_free(copy);
-}
-
 /* JSON has no way to hide a part of it that could be read back, so it is for administrators. */
 static json_t *config_in_form(const struct lyd_node *conf, const struct peer *peer,
 			      const char *form, unsigned revision)
@@ -94,17 +78,15 @@ static json_t *config_in_form(const struct lyd_node *conf, const struct peer *pe
 	struct text_style style = {.hide_secrets = !peer->admin};
 	struct buf text = BUF_INIT;
 
-	if (!strcmp(form, "json")) {
-		if (!peer->admin)
-			return verb_failure("the config as JSON holds secrets; it is for "
-					    "administrators\n");
-		print_json(conf, &text);
-	} else if (!strcmp(form, "set") || !strcmp(form, "text") || !*form) {
-		style.form = *form == 's' ? TEXT_SET : TEXT_BRACES;
-		text_print(conf, &style, &text);
-	} else {
+	if (!strcmp(form, "json"))
+		style.form = TEXT_JSON;
+	else if (!strcmp(form, "set"))
+		style.form = TEXT_SET;
+	else if (*form && strcmp(form, "text") != 0)
 		return verb_failure("\"%s\": not a form; it is text, set or json\n", form);
-	}
+	if (style.form == TEXT_JSON && style.hide_secrets)
+		return verb_failure("the config as JSON holds secrets; it is for administrators\n");
+	text_print(conf, &style, &text);
 	json_t *answer = json_pack("{s:b s:I s:s%}", "ok", 1, "revision", (json_int_t)revision,
 				   "text", buf_str(&text), text.len);
 	buf_free(&text);
@@ -164,36 +146,36 @@ static json_t *answer_revisions(struct gate *g, const struct peer *peer, const j
 
 static json_t *see_interfaces(struct gate *g, struct buf *error)
 {
-	return show_interfaces(commit_running(g->commit), error);
+	return oper_interfaces(commit_running(g->commit), error);
 }
 
 static json_t *see_routes(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_routes(error);
+	return oper_routes(error);
 }
 
 static json_t *see_neighbours(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_neighbours(error);
+	return oper_neighbours(error);
 }
 
 static json_t *see_firewall(struct gate *g, struct buf *error)
 {
 	(void)g;
-	return show_counters(error);
+	return oper_counters(error);
 }
 
 static json_t *see_services(struct gate *g, struct buf *error)
 {
-	return show_services(g->services, error);
+	return oper_services(g->services, error);
 }
 
 static json_t *see_version(struct gate *g, struct buf *error)
 {
 	(void)error;
-	return json_pack("[o]", show_version(g->release));
+	return json_pack("[o]", oper_version(g->release));
 }
 
 static json_t *see_ruleset(struct gate *g, struct buf *error)

@@ -3,7 +3,7 @@
  * What the control socket can be asked, one table. A request is {"verb":NAME, ...}; an answer is
  * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}.
  *
- *	status                                 host, revision, closed, waiting
+ *	status                                 host, user, admin, revision, closed, waiting
  *	config    [form] [revision]            text; form: text (default), set, json
  *	check     text                         would it commit?
  *	commit    text [comment] [confirm] [base]      revision, notes
@@ -31,6 +31,7 @@ struct gate {
 	struct apply *apply;
 	struct commit *commit;
 	const char *services; /* runit's folder */
+	bool lab;             /* the model knows settings for test benches */
 	const char *release;  /* NAME=VALUE lines about the image */
 };
 

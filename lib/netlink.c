@@ -148,8 +148,11 @@ static void take_message(struct netlink *nl, struct answer *a, const struct nlms
 		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(status))
 			memcpy(&status, mnl_nlmsg_get_payload(nlh), sizeof(status));
 		a->complete = true;
+		memset(&fault, 0, sizeof(fault));
+		if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
+			mnl_attr_parse(nlh, MNL_ALIGN(sizeof(status)), read_fault_attr, &fault);
 		if (status < 0)
-			a->error = fail(nl, -status, NULL);
+			a->error = fail(nl, -status, fault.reason);
 	} else if (nlh->nlmsg_type >= NLMSG_MIN_TYPE) {
 		buf_append(&a->messages, nlh, nlh->nlmsg_len);
 		buf_append(&a->messages, "\0\0\0", MNL_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len);

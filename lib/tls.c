@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/tls.h"
 
+#include "lib/log.h"
+
 #include <errno.h>
 #include <mbedtls/asn1write.h>
 #include <mbedtls/ctr_drbg.h>
@@ -205,6 +207,56 @@ void tls_server_free(struct tls_server *t)
 	mbedtls_pk_free(&t->key);
 	mbedtls_ssl_ticket_free(&t->tickets);
 	free(t);
+}
+
+static void put_date(const mbedtls_x509_time *t, struct buf *out)
+{
+	buf_printf(out, "%04d-%02d-%02d %02d:%02d UTC", t->year, t->mon, t->day, t->hour, t->min);
+}
+
+static void put_name(const mbedtls_x509_buf *name, struct buf *out)
+{
+	char text[256];
+
+	log_escape(text, sizeof(text), (const char *)name->p, name->len);
+	buf_printf(out, "%s%s", out->len ? ", " : "", text);
+}
+
+void tls_server_describe(const struct tls_server *t, struct buf *out)
+{
+	struct buf names = BUF_INIT;
+	char subject[256];
+
+	for (const mbedtls_x509_sequence *n = &t->chain.subject_alt_names; n; n = n->next)
+		if (n->buf.p && (n->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == 2)
+			put_name(&n->buf, &names);
+	if (!names.len && mbedtls_x509_dn_gets(subject, sizeof(subject), &t->chain.subject) > 0)
+		buf_appends(&names, subject);
+	buf_printf(out, "%s; valid until ", buf_str(&names));
+	put_date(&t->chain.valid_to, out);
+	buf_free(&names);
+}
+
+bool tls_server_suits(const struct tls_server *t, const char *host, struct buf *reason)
+{
+	mbedtls_x509_crt *chain = (mbedtls_x509_crt *)&t->chain;
+	uint32_t flags = 0;
+
+	/* Its own authority: who signed it is the clients' to judge. */
+	mbedtls_x509_crt_verify(chain, chain, NULL, host, &flags, NULL, NULL);
+	if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
+		buf_printf(reason, "the certificate does not name %s but ", host);
+		tls_server_describe(t, reason);
+	} else if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
+		buf_appends(reason, "the certificate was valid only until ");
+		put_date(&t->chain.valid_to, reason);
+	} else if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
+		buf_appends(reason, "the certificate is valid only from ");
+		put_date(&t->chain.valid_from, reason);
+	} else {
+		return true;
+	}
+	return false;
 }
 
 struct tls_client *tls_client_new(struct buf *error)

@@ -7,19 +7,27 @@ ifeq ($(filter $(BOARD),$(BOARDS)),)
 $(error BOARD=$(BOARD) is not one of: $(BOARDS))
 endif
 
-IMAGES     := $(O)/images$(if $(SANITIZE),-sanitize)
+IMAGES     := $(O)/images
 IMAGE      := $(IMAGES)/$(BOARD)
 ROOT       := $(O)/root
 BOARD_DATA := cmdline layout ports qemu.args gatepost.conf
 YANG       := $(wildcard model/*.yang)
+# Folders too: a link that comes or goes shows in its folder's time.
+ROOT_FILES := $(shell find rootfs -type f -not -name '*.pyc') $(shell find rootfs/overlay -type d)
 
 # One time for everything in the image, the last commit's, so that equal trees give equal images.
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 1700000000)
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: image images lock run
+ifneq ($(SANITIZE),)
+# The sanitizers' run-time libraries have no place on the box: the image's programs go without.
+image:
+	@$(MAKE) --no-print-directory image BOARD=$(BOARD) SANITIZE=
+else
 image: $(IMAGE)/rootfs.squashfs $(IMAGE)/bzImage $(BOARD_DATA:%=$(IMAGE)/%)
 	@echo "image: $(IMAGE) ($$(du -ch $(IMAGE)/bzImage $(IMAGE)/rootfs.squashfs | tail -1 | cut -f1))"
+endif
 
 images: ## the images of all boards
 	@$(foreach b,$(BOARDS),$(MAKE) --no-print-directory image BOARD=$(b) &&) true
@@ -36,12 +44,12 @@ $(ROOT)/release: FORCE
 	@mkdir -p $(@D); echo "$(VERSION) $(EPOCH)" | cmp -s - $@ || echo "$(VERSION) $(EPOCH)" >$@
 
 $(IMAGE)/rootfs.squashfs: $(ROOT)/fetched $(ROOT)/release $(PROGRAMS:%=$(B)/bin/%) $(YANG) \
-		$(shell find rootfs -type f -o -type d) $(BOARD_DATA:%=board/$(BOARD)/%) mk/image.mk
+		$(ROOT_FILES) $(BOARD_DATA:%=board/$(BOARD)/%) mk/image.mk
 	@echo "[5/5] image: $(IMAGE)"
 	@mkdir -p $(@D)
 	@rootfs/assemble.py --cache $(CACHE)/packages --unpacked $(ROOT)/unpacked \
 		--board board/$(BOARD) --tree $(ROOT)/tree-$(BOARD) --manifest $(IMAGE)/manifest.txt \
-		--epoch $(EPOCH) --version $(VERSION) $(if $(SANITIZE),--sanitize) \
+		--epoch $(EPOCH) --version $(VERSION) \
 		$(PROGRAMS:%=--program $(B)/bin/%) $(YANG:%=--yang %)
 	@rootfs/squash.sh $(ROOT)/tree-$(BOARD) $@ $(EPOCH)
 

@@ -13,7 +13,7 @@ check-unit: unit-tests ## unit tests
 	@for t in $(UNIT_TESTS); do $$t 2>&1 | tests/unit/brief.sh $${t##*/} || exit 1; done
 
 check-golden: programs test-programs ## config in, exact text out
-	@$(PYTEST) tests/golden
+	@$(PYTEST) tests/golden tests/track
 
 check-netns: programs test-programs ## the programs among namespaces, real clients and servers
 	@$(SUDO) $(PYTEST) tests/netns

@@ -36,7 +36,7 @@
 bool text_parse(struct model *m, const char *text, size_t len, struct lyd_node **conf,
 		struct buf *error);
 
-enum text_form { TEXT_BRACES, TEXT_SET };
+enum text_form { TEXT_BRACES, TEXT_SET, TEXT_JSON /* RFC 7951; secrets are not hidden */ };
 
 struct text_style {
 	enum text_form form;
@@ -47,7 +47,8 @@ struct text_style {
 
 /* A node and its siblings behind it (a whole config). NULL style: braces. */
 void text_print(const struct lyd_node *siblings, const struct text_style *style, struct buf *out);
-/* One node with what is below it; of a leaf-list only this value. */
+/* One node with what is below it; of a leaf-list only this value. As JSON, siblings of its name
+ * come along. */
 void text_print_one(const struct lyd_node *node, const struct text_style *style, struct buf *out);
 /* True when the node was set by somebody: not a default, not an empty shell of a container. */
 bool text_is_set(const struct lyd_node *node);

@@ -5,6 +5,7 @@
 #include "model/schema.h"
 #include "model/words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define INDENT 4
@@ -277,6 +278,23 @@ static void path_above(const struct lyd_node *node, struct buf *path)
 		set_word(path, conf_text(lyd_child(parent)));
 }
 
+/* ---- JSON ---- */
+
+/* Comments are ours alone and stay behind. */
+static void print_json(const struct lyd_node *first, bool whole, struct buf *out)
+{
+	struct lyd_node *copy = NULL;
+	char *text = NULL;
+	LY_ERR err = (whole ? lyd_dup_siblings : lyd_dup_single)(
+		first, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS | LYD_DUP_NO_META, &copy);
+
+	if (err == LY_SUCCESS)
+		err = lyd_print_mem(&text, copy, LYD_JSON, whole ? LYD_PRINT_WITHSIBLINGS : 0);
+	buf_appends(out, err == LY_SUCCESS && text ? text : "{}\n");
+	free(text);
+	conf_free(copy);
+}
+
 /* ---- the two ways in ---- */
 
 static const struct text_style braces = {.form = TEXT_BRACES};
@@ -286,9 +304,9 @@ void text_print(const struct lyd_node *siblings, const struct text_style *style,
 	struct printer p = {style ? style : &braces, out, style ? style->depth : 0};
 	struct buf path = BUF_INIT;
 
-	if (!siblings)
-		return;
-	if (p.style->form == TEXT_SET) {
+	if (p.style->form == TEXT_JSON) {
+		print_json(siblings, true, out);
+	} else if (siblings && p.style->form == TEXT_SET) {
 		path_above(siblings, &path);
 		for (const struct lyd_node *n = siblings; n; n = n->next)
 			if (!schema_is_key(n->schema))
@@ -304,7 +322,9 @@ void text_print_one(const struct lyd_node *node, const struct text_style *style,
 	struct printer p = {style ? style : &braces, out, style ? style->depth : 0};
 	struct buf path = BUF_INIT;
 
-	if (p.style->form == TEXT_SET) {
+	if (p.style->form == TEXT_JSON) {
+		print_json(node, false, out);
+	} else if (p.style->form == TEXT_SET) {
 		path_above(node, &path);
 		print_set(&p, node, &path);
 	} else if (schema_is_inner(node->schema)) {

@@ -24,6 +24,7 @@ import packages
 
 LIBRARY_DIRS = ("usr/lib/x86_64-linux-gnu", "usr/lib", "usr/lib64")
 MERGED = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+FOR_USERS = ("gatepost",)  # of our programs, those that go to /usr/bin
 MOUNT_POINTS = ("config", "dev", "proc", "run", "sys", "tmp", "var", "root", "mnt")
 
 
@@ -93,9 +94,8 @@ def needed(paths):
 class Root:
     """What goes into the tree: {path in the root: (package or None, path on this machine)}."""
 
-    def __init__(self, pool, extra_libraries=()):
+    def __init__(self, pool):
         self.pool = pool
-        self.extra = extra_libraries
         self.files = {}
 
     def add_from_pool(self, path, why):
@@ -139,20 +139,8 @@ class Root:
             if path in self.pool:
                 self.add_from_pool(path, user)
                 return
-        for folder in self.extra:
-            host = os.path.realpath(os.path.join(folder, soname))
-            if os.path.exists(host):
-                self.files[f"{LIBRARY_DIRS[0]}/{soname}"] = (None, host)
-                return
         raise Failure(f"{user} needs {soname}, which no package of packages.list holds; "
                       f"`apt-cache search {soname.split('.so')[0]}` may name it")
-
-
-def sanitizer_libraries():
-    """Where the compiler keeps libasan, libubsan and what they need."""
-    out = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True,
-                         check=True).stdout.strip()
-    return (os.path.dirname(os.path.realpath(out)), "/usr/lib/x86_64-linux-gnu")
 
 
 def copy_tree(source, tree):
@@ -174,6 +162,13 @@ def place(source, target):
     else:
         shutil.copyfile(source, target)
         os.chmod(target, 0o755 if os.stat(source).st_mode & stat.S_IXUSR else 0o644)
+
+
+def place_program(source, target):
+    """One of ours, without its debugging information; the build folder keeps that."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    subprocess.run(["strip", "--strip-unneeded", "-o", target, source], check=True)
+    os.chmod(target, 0o755)
 
 
 def write(tree, path, text):
@@ -278,12 +273,12 @@ def assemble(args):
     places = unpack(lock, names, args.cache, args.unpacked)
     pool = index(places)
 
-    root = Root(pool, sanitizer_libraries() if args.sanitize else ())
+    root = Root(pool)
     for pattern in packages.names_in(os.path.join(here, "keep.list")):
         root.add_kept(pattern)
     for program in args.program:
-        folder = "usr/bin" if os.path.basename(program) in args.for_users else "usr/sbin"
-        root.files[f"{folder}/{os.path.basename(program)}"] = (None, program)
+        name = os.path.basename(program)
+        root.files[f"{'usr/bin' if name in FOR_USERS else 'usr/sbin'}/{name}"] = (None, program)
     root.add_from_pool("usr/lib64/ld-linux-x86-64.so.2", "the dynamic loader")
     root.close()
 
@@ -293,8 +288,8 @@ def assemble(args):
         os.makedirs(os.path.join(tree, folder))
     for name, target in MERGED.items():
         os.symlink(target, os.path.join(tree, name))
-    for path, (_, source) in root.files.items():
-        place(source, os.path.join(tree, path))
+    for path, (package, source) in root.files.items():
+        (place if package else place_program)(source, os.path.join(tree, path))
     link_applets(tree, os.path.join(here, "applets.list"))
     write_certificates(tree, pool)
     write_accounts(tree, os.path.join(here, "users.list"))
@@ -325,10 +320,7 @@ def main():
     parser.add_argument("--epoch", required=True, type=int)
     parser.add_argument("--version", required=True)
     parser.add_argument("--program", action="append", default=[])
-    parser.add_argument("--for-users", action="append", default=["gatepost"])
     parser.add_argument("--yang", action="append", default=[])
-    parser.add_argument("--sanitize", action="store_true",
-                        help="take the sanitizers' run-time libraries from this machine's compiler")
     try:
         assemble(parser.parse_args())
     except (Failure, packages.Failure) as failure:

@@ -97,18 +97,14 @@ static struct http_slice trim(struct http_slice s)
 
 /* ---- the scan: where does the head end ---- */
 
-/* One more whole line, of len bytes. 0, or the reply to a head that is too long. */
-static unsigned scan_line(struct http_parser *p, size_t len, bool *end)
+/* One more whole line, of len bytes. False when it cannot stand there. */
+static bool scan_line(struct http_parser *p, size_t len, bool *end)
 {
-	*end = false;
-	if (len == 0 && p->lines == 0 && p->line_start == 0)
-		return 0; /* RFC 9112 §2.2: one empty line before a request is let pass */
+	*end = len == 0 && p->lines > 0;
 	if (len == 0 && p->lines == 0)
-		return 400;
-	*end = len == 0;
-	if (++p->lines > HTTP_FIELDS_MAX + 2)
-		return 431;
-	return 0;
+		return p->line_start == 0; /* RFC 9112 §2.2: one before a request is let pass */
+	p->lines++;
+	return true;
 }
 
 static unsigned scan(struct http_parser *p, const char *bytes, size_t n)
@@ -132,9 +128,8 @@ static unsigned scan(struct http_parser *p, const char *bytes, size_t n)
 		}
 		if (c == '\r')
 			continue;
-		unsigned status = scan_line(p, i - 1 - p->line_start, &end);
-		if (status)
-			return status;
+		if (!scan_line(p, i - 1 - p->line_start, &end))
+			return 400;
 		p->line_start = i + 1;
 		if (end)
 			p->head_len = i + 1;

@@ -65,7 +65,7 @@ static uint64_t parse_span(const char *s)
 	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
 	size_t digits = strspn(s, "0123456789");
 
-	if (digits == 0 || digits > 9 || !s[digits] || s[digits + 1])
+	if (digits > 9 || !s[digits] || s[digits + 1])
 		return 0;
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
 		if (units[i].unit == s[digits])

@@ -21,10 +21,12 @@ enum sql {
 	SQL_COMMIT,
 	SQL_ROLLBACK,
 	SQL_GET_PLACE,
-	SQL_SET_PLACE,      /* file, offset */
-	SQL_ADD_EVENT,      /* enum sql_event */
-	SQL_ADD_MESSAGE,    /* enum sql_event */
-	SQL_ADD_RECIPIENT,  /* enum sql_event */
+	SQL_SET_PLACE, /* file, offset */
+	SQL_ADD_EVENT, /* enum sql_event, as the next four */
+	SQL_MERGE_HIT, /* into the row of its like, when there are enough */
+	SQL_ADD_HIT,   /* unless it was merged before */
+	SQL_ADD_MESSAGE,
+	SQL_ADD_RECIPIENT,
 	SQL_COUNT,          /* account, hour, kind, class */
 	SQL_LOG_BY_MESSAGE, /* enum sql_log, as all of these */
 	SQL_LOG_BY_RCPT,
@@ -54,6 +56,7 @@ enum sql_event {
 	COLUMN_CLIENT,
 	COLUMN_SIZE,
 	COLUMN_TOOK,
+	COLUMN_HITS, /* in a log row only */
 };
 
 enum sql_log {

@@ -233,13 +233,38 @@ static enum store_status add_with(struct event_store *s, enum sql which, int64_t
 	return run(s, which);
 }
 
+static bool is_hit(uint8_t kind)
+{
+	return kind == EVENT_OPENED || kind == EVENT_CLICKED;
+}
+
+/* *fresh: it was not there before. */
+static enum store_status add_row(struct event_store *s, int64_t id, const struct event *e,
+				 bool *fresh)
+{
+	static const enum sql for_event[] = {SQL_ADD_EVENT},
+			      for_hit[] = {SQL_MERGE_HIT, SQL_ADD_HIT};
+	const enum sql *which = is_hit(e->kind) ? for_hit : for_event;
+	size_t n = is_hit(e->kind) ? 2 : 1;
+
+	*fresh = false;
+	for (size_t i = 0; i < n && !*fresh; i++) {
+		enum store_status status = add_with(s, which[i], id, e);
+		if (status != STORE_OK)
+			return status;
+		*fresh = sqlite3_changes(s->db) > 0;
+	}
+	return STORE_OK;
+}
+
 enum store_status event_store_add(struct event_store *s, struct place_in_events at,
 				  const struct event *e)
 {
 	int64_t id = (int64_t)(at.file << 32 | at.offset);
-	enum store_status status = add_with(s, SQL_ADD_EVENT, id, e);
+	bool fresh;
+	enum store_status status = add_row(s, id, e, &fresh);
 
-	if (status != STORE_OK || sqlite3_changes(s->db) == 0)
+	if (status != STORE_OK || !fresh)
 		return status;
 	status = count(s, e);
 	if (status != STORE_OK || !e->message)
@@ -336,8 +361,13 @@ static json_t *row_of(sqlite3_stmt *st)
 		{COLUMN_SUBJECT, "subject", false}, {COLUMN_REASON, "reason", false},
 		{COLUMN_CLIENT, "client", false},   {COLUMN_CAMPAIGN, "campaign", false},
 	};
+	static const struct {
+		int column;
+		const char *name;
+		uint64_t from; /* smaller ones say nothing */
+	} numbers[] = {
+		{COLUMN_SIZE, "size", 1}, {COLUMN_TOOK, "took_ms", 1}, {COLUMN_HITS, "hits", 2}};
 	uint8_t kind = (uint8_t)number_of(st, COLUMN_KIND);
-	bool hit = kind == EVENT_OPENED || kind == EVENT_CLICKED;
 	char id[MESSAGE_ID_STR_MAX] = "", when[32] = "";
 	json_t *row = json_object();
 
@@ -346,16 +376,15 @@ static json_t *row_of(sqlite3_stmt *st)
 	put(row, "time", format_time(number_of(st, COLUMN_TIME), when));
 	put(row, "message", id);
 	put(row, "event", event_kind_name(kind));
-	put(row, "class", hit ? hit_class_name((uint8_t)number_of(st, COLUMN_CLASS)) : "");
+	put(row, "class", is_hit(kind) ? hit_class_name((uint8_t)number_of(st, COLUMN_CLASS)) : "");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (texts[i].always || *text_of(st, texts[i].column))
 			put(row, texts[i].name, text_of(st, texts[i].column));
-	if (number_of(st, COLUMN_SIZE))
-		json_object_set_new(row, "size",
-				    json_integer((json_int_t)number_of(st, COLUMN_SIZE)));
-	if (number_of(st, COLUMN_TOOK))
-		json_object_set_new(row, "took_ms",
-				    json_integer((json_int_t)number_of(st, COLUMN_TOOK)));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (number_of(st, numbers[i].column) >= numbers[i].from)
+			json_object_set_new(
+				row, numbers[i].name,
+				json_integer((json_int_t)number_of(st, numbers[i].column)));
 	return row;
 }
 
@@ -443,7 +472,7 @@ enum store_status event_store_statistics(struct event_store *s, const char *acco
 			json_array_append_new(*accounts, now);
 		}
 		add(member(now, "events"), event_kind_name(kind), n);
-		if (kind == EVENT_OPENED || kind == EVENT_CLICKED)
+		if (is_hit(kind))
 			add(member(now, event_kind_name(kind)), hit_class_name(class), n);
 	}
 	enum store_status status = code == SQLITE_DONE ? STORE_OK : fail(s, code);

@@ -303,6 +303,8 @@ static void load_tls(const struct relay_config *config)
 	} else {
 		tls_server_free(acceptor.tls);
 		acceptor.tls = fresh;
+		if (!tls_server_suits(fresh, config->host_name, &error))
+			log_warn("TLS: clients may refuse us: %s", buf_str(&error));
 	}
 	buf_free(&error);
 }
@@ -359,6 +361,7 @@ static void accept_open(struct process *p)
 	acceptor.less = exit_when_done;
 	acceptor.connections_max = descriptor_share();
 	acceptor.body_bytes_max = bodies_share();
+	turns_open(&acceptor.turns, p->loop, connection_serve);
 	ev_init(&pause_timer, on_pause_over);
 	ev_init(&stop_timer, on_stop_bound);
 	load_tls(p->config);

@@ -11,6 +11,7 @@
 #include "relay/smtp/outbox.h"
 #include "relay/smtp/tally.h"
 #include "relay/smtp/tickets.h"
+#include "relay/smtp/turns.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct acceptor {
 	struct ev_loop *loop;
 	const struct relay_config *config;
 	struct tls_server *tls;
+	struct turns turns;
 	struct channel *auth, *spool; /* NULL while it is away */
 	struct outbox outbox;
 	struct tickets logins;      /* -> struct connection */

@@ -2,7 +2,7 @@
 /*
  * connection_run() is the one place where things move: it sends what it can, feeds the session what
  * is there, does what the session wants, reads once more, and then says what to wait for. Every
- * event leads there.
+ * event leads there, when the connection's turn has come (turns.h).
  */
 #include "relay/smtp/connection.h"
 
@@ -17,7 +17,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { READ_BYTES = 64 * 1024 };
+enum {
+	READ_BYTES = 64 * 1024,
+	HANDSHAKE_COST = 256 * 1024, /* a key exchange takes as long as reading so many bytes */
+	STRANGERS_WEIGHT = 10,       /* what an account has that was given none */
+};
 
 enum phase {
 	PHASE_HANDSHAKE,
@@ -27,6 +31,7 @@ enum phase {
 };
 
 struct connection {
+	struct fair_item turn; /* first: found by its address */
 	struct acceptor *acceptor;
 	struct connection *next, **at;
 	struct stream *stream;
@@ -39,6 +44,9 @@ struct connection {
 	struct addr client;
 	char source[ADDR_STR_MAX];
 	char charged[TALLY_NAME_MAX + 1]; /* the account that it counts for; "" for none */
+	uint32_t flow;                    /* whose turns it takes */
+	unsigned weight;
+	uint64_t last_bytes; /* of the last read: what the next turn may cost */
 	struct body body;
 	struct submission *submission;
 	uint64_t login; /* ticket */
@@ -73,6 +81,7 @@ static void connection_free(struct connection *c)
 	ev_io_stop(a->loop, &c->readable);
 	ev_io_stop(a->loop, &c->writable);
 	ev_timer_stop(a->loop, &c->timer);
+	turns_drop(&a->turns, &c->turn);
 	if (c->submission)
 		submission_forget_client(c->submission);
 	if (c->login_asked)
@@ -137,6 +146,8 @@ static const char *on_admit(void *arg, const struct config_account *account, cha
 		tally_drop(&a->by_account, c->charged);
 	snprintf(c->charged, sizeof(c->charged), "%s", account->name);
 	tally_add(&a->by_account, c->charged);
+	c->flow = turns_account(c->charged);
+	c->weight = account->weight;
 	return NULL;
 }
 
@@ -419,6 +430,7 @@ static enum stream_status read_once(struct connection *c)
 	if (status != STREAM_OK || c->phase == PHASE_LINGER)
 		return status;
 	c->active_at = now(c);
+	c->last_bytes = got;
 	used = session_input(c->session, bytes, got);
 	buf_append(&c->in, bytes + used, got - used);
 	return status;
@@ -430,6 +442,12 @@ static void watch(struct connection *c, ev_io *w, bool wanted)
 		ev_io_start(c->acceptor->loop, w);
 	else if (!wanted && ev_is_active(w))
 		ev_io_stop(c->acceptor->loop, w);
+}
+
+static void say_what_to_wait_for(struct connection *c)
+{
+	watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
+	watch(c, &c->writable, unsent(c) || stream_wants_write(c->stream));
 }
 
 static void connection_run(struct connection *c)
@@ -450,25 +468,48 @@ static void connection_run(struct connection *c)
 	}
 	if (!c->in.len)
 		buf_free(&c->in);
-	watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
-	watch(c, &c->writable, unsent(c) || stream_wants_write(c->stream));
+	say_what_to_wait_for(c);
+}
+
+void connection_serve(struct fair_item *turn)
+{
+	connection_run((struct connection *)(void *)turn);
+}
+
+static void ask_for_turn(struct connection *c)
+{
+	turns_ask(&c->acceptor->turns, &c->turn, c->flow, c->weight,
+		  c->phase == PHASE_HANDSHAKE ? HANDSHAKE_COST : c->last_bytes);
 }
 
 static void on_event(struct ev_loop *loop, ev_io *w, int events)
 {
 	(void)loop;
 	(void)events;
-	connection_run(w->data);
+	ask_for_turn(w->data);
 }
 
 /* ---- answers ---- */
+
+/* The reply leaves at once; what the client sent behind it has to wait for a turn. */
+static void go_on(struct connection *c)
+{
+	if (!flush(c)) {
+		connection_free(c);
+		return;
+	}
+	say_what_to_wait_for(c);
+	if (c->in.len || c->draining || stream_has_pending(c->stream) ||
+	    session_want(c->session) != SESSION_INPUT)
+		ask_for_turn(c);
+}
 
 void connection_authenticated(struct connection *c, const struct auth_answer *answer)
 {
 	c->login_asked = false;
 	enter(c, PHASE_TALK);
 	session_auth_answer(c->session, answer->verdict, answer->account);
-	connection_run(c);
+	go_on(c);
 }
 
 void connection_submitted(struct connection *c, enum submit_status status, uint64_t message)
@@ -478,7 +519,7 @@ void connection_submitted(struct connection *c, enum submit_status status, uint6
 		c->kept_at = now(c);
 	enter(c, PHASE_TALK);
 	session_submitted(c->session, status, message);
-	connection_run(c);
+	go_on(c);
 }
 
 /* ---- its beginning, and what concerns all ---- */
@@ -507,6 +548,8 @@ void connection_open(struct acceptor *a, int fd, const struct addr *client, enum
 	a->first = c;
 	a->connections++;
 	connection_source(client, c->source);
+	c->flow = turns_source(c->source);
+	c->weight = STRANGERS_WEIGHT;
 	tally_add(&a->by_source, c->source);
 	ev_io_init(&c->readable, on_event, fd, EV_READ);
 	ev_io_init(&c->writable, on_event, fd, EV_WRITE);
@@ -517,7 +560,7 @@ void connection_open(struct acceptor *a, int fd, const struct addr *client, enum
 	else
 		begin_session(c);
 	set_timer(c);
-	connection_run(c);
+	ask_for_turn(c);
 }
 
 void connection_reload_all(struct acceptor *a)
@@ -529,12 +572,9 @@ void connection_reload_all(struct acceptor *a)
 
 void connection_drain_all(struct acceptor *a)
 {
-	struct connection *next;
-
-	for (struct connection *c = a->first; c; c = next) {
-		next = c->next;
+	for (struct connection *c = a->first; c; c = c->next) {
 		c->draining = true;
 		if (c->phase == PHASE_TALK)
-			connection_run(c);
+			ask_for_turn(c);
 	}
 }

@@ -22,6 +22,9 @@ void connection_open(struct acceptor *a, int fd, const struct addr *client,
 void connection_authenticated(struct connection *c, const struct auth_answer *answer);
 void connection_submitted(struct connection *c, enum submit_status status, uint64_t message);
 
+/* A connection's turn has come: what turns_open() is given. */
+void connection_serve(struct fair_item *turn);
+
 /* For every one of the acceptor's. */
 void connection_reload_all(struct acceptor *a);
 /* Idle ones end, the others end after the message that is under way. */

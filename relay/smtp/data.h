@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The message as it comes in: after DATA (RFC 5321 §4.5.2, dots unstuffed) or in BDAT's chunks (RFC
- * 3030), piece by piece, handed on to a sink without being held.
+ * The message as it comes in: after DATA (RFC 5321 §4.5.2, dots unstuffed) or in BDAT's chunks
+ * (RFC 3030), piece by piece, handed on to a sink without being held.
  *
  * A line ends with CR LF and nothing else; a CR or LF that stands alone, and NUL, spoil the
  * message. Only CR LF "." CR LF ends DATA, whatever was wrong before it: so no two servers can

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Whose mail is it? From alone never opens the relay: it chooses among the accounts that the client
- * may speak for, because it is in their networks or has logged in to them (DESIGN §5). The envelope
- * sender and the header's From must both be on that account's list.
+ * may speak for, because it is in their networks or has logged in to them (DESIGN §5). The
+ * envelope's sender and the header's From must both be on that account's list.
  *
  * auth-required makes networks a condition instead of a key: the client must have logged in to the
  * account, and from within its networks if it has any.

@@ -56,11 +56,12 @@ static enum login_step plain(struct login *l, const char *line, size_t n, struct
 {
 	char text[3 * 256];
 	int len = command_base64(line, n, text, sizeof(text));
-	const char *end = text + len, *user, *password;
+	const char *end, *user, *password;
 	bool good;
 
 	if (len < 0)
 		return not_base64(l, says);
+	end = text + len;
 	user = memchr(text, '\0', (size_t)len);
 	password = user ? memchr(user + 1, '\0', (size_t)(end - user - 1)) : NULL;
 	if (!password) {

@@ -18,16 +18,11 @@ static const struct http_response healthy = {.status = 200, .body = "ok\n", .bod
 static const struct http_response the_pixel = {
 	.status = 200, .type = "image/gif", .body = pixel, .body_len = sizeof(pixel) - 1};
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-}
-
 static int hex(char c)
 {
-	c = lower(c);
 	if (c >= '0' && c <= '9')
 		return c - '0';
+	c |= 0x20;
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -90,8 +85,7 @@ static bool find_token(struct token_ring *ring, const struct http_request *r, st
 
 	if (!ring || !r->host.len || r->host.len > HOST_MAX)
 		return false;
-	for (size_t i = 0; i < r->host.len; i++)
-		host[i] = lower(r->host.at[i]);
+	memcpy(host, r->host.at, r->host.len);
 	host[r->host.len] = '\0';
 	return normalise_path(r->path, path, &path_len) &&
 	       token_path(path, path_len, &kind, &text, &text_len) &&

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import dkim
 
-LINKS = ["https://shop.example/a?x=1&y=%C3%A9#part", "http://b.example/path(with)brackets?q="]
+LINKS = ["http://shop.example/a?x=1&y=%C3%A9#part", "http://b.example/path(with)brackets?q="]
+# A tracked link on http:// would take this one's encryption away, so it stays as it is.
+SECURE = "https://bank.example/login?next=/"
 
 
 def newsletter(sender, recipient, subject="Spring catalogue"):
@@ -21,7 +23,7 @@ def newsletter(sender, recipient, subject="Spring catalogue"):
     m["From"], m["To"], m["Subject"] = sender, recipient, subject
     m.set_content(f"Grüße!\nSee {LINKS[0]} for more.\n")
     html = "".join(f'<p><a\n href="{link.replace("&", "&amp;")}">Zu den Blumen</a></p>\n'
-                   for link in LINKS)
+                   for link in [*LINKS, SECURE])
     m.add_alternative(f"<html><head><title>Grüße</title></head>\n<body>{html}</body></html>\n",
                       subtype="html", cte="quoted-printable")
     return m.as_bytes(policy=email.policy.SMTP)

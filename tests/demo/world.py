@@ -305,6 +305,60 @@ class Datagrams:
     """Counts, by the sender's address, the datagrams that reach a port of a host."""
 
     def __init__(self, host, port, family=socket.AF_INET):
+        self.socket = host.socket(family, socket.SOCK_DGRAM, timeout=0.1)
+        self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+        self.first_at = {}
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self):
+        while not self.stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                _, peer = self.socket.recvfrom(2000)
+                self.first_at.setdefault(peer[0], time.monotonic())
+
+    def close(self):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+
+def forget_unflushed(self, role):
+        """After a power cut: the disk as it is when it kept only what a completed flush covers.
+        How many writes it lost."""
+        disk = self.folder / "disks" / f"{role}.img"
+        log = disk.with_suffix(".log")
+        size = disk.stat().st_size
+        disk.unlink()
+        with open(disk, "wb") as blank:  # as it was before the first boot, when the log began
+            blank.truncate(size)
+        _, dropped = replay(log, disk)
+        log.unlink()
+        return dropped
+
+
+# -- what hosts try ------------------------------------------------------------------------------
+
+
+def call(host, address, port, timeout=3):
+    """Connects: the greeting, or "refused", or "silence" when nothing came back."""
+    s = host.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, timeout=timeout)
+    try:
+        s.connect((address, port))
+        return s.recv(200).decode().strip() or "closed"
+    except (TimeoutError, socket.timeout):
+        return "silence"
+    except OSError as why:
+        return "silence" if why.errno in (110, 113) else "refused"
+    finally:
+        s.close()
+
+
+class Datagrams:
+    """Counts, by the sender's address, the datagrams that reach a port of a host."""
+
+    def __init__(self, host, port, family=socket.AF_INET):
         self.socket = host.socket(family, socket.SOCK_DGRAM)
         self.socket.settimeout(None)
         self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))

@@ -17,7 +17,7 @@ MACS = {"eth0": "52:54:00:67:70:01", "eth1": "52:54:00:67:70:02", "eth2": "52:54
 def nics():
     return {"wan": User("10.0.2.0/24", "10.0.2.2"),
             "dmz": User("203.0.113.0/26", "203.0.113.62", restrict=True),
-            "lan": User("192.168.100.0/24", "192.168.100.254", restrict=True)}
+            "lan": User("192.168.77.0/24", "192.168.77.254", restrict=True)}
 
 
 @pytest.fixture(scope="module", params=BOARDS)
@@ -55,6 +55,13 @@ def test_the_root_is_read_only_and_etc_forgets(box):
     assert status != 0 and "Read-only" in said
     box.must("touch /etc/new && rm /etc/new")
     assert "etc /etc overlay rw" in box.must("cat /proc/mounts")
+
+
+def test_nothing_that_can_be_written_can_be_run(box):
+    for line in box.must("cat /proc/mounts").splitlines():
+        _, where, kind, options, *_ = line.split()
+        if "rw" in options.split(",") and kind not in ("overlay",):
+            assert {"noexec", "nosuid"} <= set(options.split(",")), line
 
 
 def test_each_data_disk_is_mounted_where_the_layout_says(box):

@@ -170,3 +170,16 @@ def test_comments_and_order_do_not_compile_a_kernel_again(tmp_path):
     one.write_text("# about\nCONFIG_A=y\n# CONFIG_B is not set\n")
     two.write_text("# CONFIG_B is not set\n\n# another thought\nCONFIG_A=y\n")
     assert options(one) == options(two) != ""
+
+
+def test_a_kernel_compiled_once_serves_every_clone(image, tmp_path):
+    here = image("qemu-x86_64")
+    done = run(ROOT / "kernel-config" / "kernel.sh", os.path.dirname(CACHE), tmp_path,
+               ROOT / "rootfs" / "packages.lock", *FRAGMENTS)
+    assert done.returncode == 0 and "compiled before" in done.stdout, done.stdout + done.stderr
+    assert sha256(tmp_path / "bzImage") == sha256(here / "bzImage")
+    before = (tmp_path / "bzImage").stat().st_mtime_ns
+    again = run(ROOT / "kernel-config" / "kernel.sh", os.path.dirname(CACHE), tmp_path,
+                ROOT / "rootfs" / "packages.lock", *FRAGMENTS)
+    assert again.returncode == 0 and again.stdout == ""
+    assert (tmp_path / "bzImage").stat().st_mtime_ns == before

@@ -259,6 +259,54 @@ static void self_signed_names_its_host_for_ten_years(void **state)
 	mbedtls_x509_crt_free(&crt);
 }
 
+static void a_certificate_is_described_and_judged(void **state)
+{
+	struct tls_server *t = tls_server_new(buf_str(&chain), buf_str(&key), &error);
+	struct buf text = BUF_INIT;
+
+	(void)state;
+	tls_server_describe(t, &text);
+	assert_memory_equal(text.data, "relay.example.net; valid until 20", 33);
+	buf_clear(&text);
+	assert_true(tls_server_suits(t, "relay.example.net", &text));
+	assert_int_equal(text.len, 0);
+	assert_false(tls_server_suits(t, "other.example", &text));
+	assert_non_null(strstr(buf_str(&text), "does not name other.example but relay.example"));
+	buf_free(&text);
+	tls_server_free(t);
+}
+
+/* Made by openssl: valid on the first of January 2001. */
+static const char old_chain[] = "-----BEGIN CERTIFICATE-----\n"
+				"MIIBYDCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtvbGQuZXhh\n"
+				"bXBsZTAeFw0wMTAxMDEwMDAwMDBaFw0wMTAxMDIwMDAwMDBaMBYxFDASBgNVBAMM\n"
+				"C29sZC5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEIHikNN7bZ3kp\n"
+				"QU7asw1hm6clO9uT+NAOmJ9eZNqecXAKidWZAHQSfBdh/qoeNzLFF9nGXKE+DCKG\n"
+				"8o3Ytzlm7aNEMEIwFgYDVR0RBA8wDYILb2xkLmV4YW1wbGUwCQYDVR0TBAIwADAd\n"
+				"BgNVHQ4EFgQUrj4r5B7ST+ZZJ8GrSpbFywJyc9kwCgYIKoZIzj0EAwIDSQAwRgIh\n"
+				"AN67MVgkKpv0B/UNpqan9BtkWd7GIhqUQHOfc1zivVKYAiEAuYQbrx2BAw92vx7m\n"
+				"tSReSu9uM5VIsMPrFZ19ciAMNs4=\n"
+				"-----END CERTIFICATE-----\n";
+static const char old_key[] = "-----BEGIN PRIVATE KEY-----\n"
+			      "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5BoZOrOpvsEOj258\n"
+			      "1Sag4Rtr/zDEGJGFXyM0XmT6vpGhRANCAAQgeKQ03ttneSlBTtqzDWGbpyU725P4\n"
+			      "0A6Yn15k2p5xcAqJ1ZkAdBJ8F2H+qh43MsUX2cZcoT4MIobyjdi3OWbt\n"
+			      "-----END PRIVATE KEY-----\n";
+
+static void an_expired_certificate_does_not_suit(void **state)
+{
+	struct tls_server *t = tls_server_new(old_chain, old_key, &error);
+	struct buf text = BUF_INIT;
+
+	(void)state;
+	assert_non_null(t);
+	assert_false(tls_server_suits(t, "old.example", &text));
+	assert_string_equal(buf_str(&text),
+			    "the certificate was valid only until 2001-01-02 00:00 UTC");
+	buf_free(&text);
+	tls_server_free(t);
+}
+
 static void a_long_host_still_gets_a_certificate(void **state)
 {
 	struct buf c = BUF_INIT, k = BUF_INIT, why = BUF_INIT;
@@ -292,6 +340,8 @@ int main(void)
 		cmocka_unit_test(a_key_that_does_not_fit_is_refused),
 		cmocka_unit_test(pem_that_does_not_parse_is_refused),
 		cmocka_unit_test(self_signed_names_its_host_for_ten_years),
+		cmocka_unit_test(a_certificate_is_described_and_judged),
+		cmocka_unit_test(an_expired_certificate_does_not_suit),
 		cmocka_unit_test(a_long_host_still_gets_a_certificate),
 	};
 

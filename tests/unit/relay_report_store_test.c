@@ -8,9 +8,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,7 +138,9 @@ static json_t *ask(struct place *t, const char *question)
 	struct question_facts facts = {.now_ms = NOW_MS + 3600000};
 	struct buf text = BUF_INIT;
 
-	question_answer(follower_store(t->follower), question, strlen(question), &facts, &text);
+	enum store_status status = question_answer(follower_store(t->follower), question,
+						   strlen(question), &facts, &text);
+	follower_doubt(t->follower, status);
 	json_t *answer = json_loads(buf_str(&text), 0, NULL);
 	if (!answer)
 		fail_msg("no JSON: %s", buf_str(&text));
@@ -318,6 +322,75 @@ static void following_again_changes_nothing(void **state)
 	events_reader_free(r);
 }
 
+static void click(struct place *t, uint64_t ms, const char *url, enum hit_class class)
+{
+	happen(t, &(struct event){.kind = EVENT_CLICKED,
+				  .time_ms = NOW_MS + ms,
+				  .message = 5,
+				  .account = "acme",
+				  .url = (char *)(uintptr_t)url,
+				  .hit_class = (uint8_t) class});
+}
+
+/* From the tenth within a minute on, hits of one kind are one row; nothing else is drawn in. */
+static void a_flood_of_hits_is_one_row_with_a_count(void **state)
+{
+	struct place *t = *state;
+	const uint64_t minute = 60000 - NOW_MS % 60000; /* where the next one begins */
+
+	for (uint64_t i = 0; i < 50; i++) {
+		click(t, minute + i, "https://a.example/", HIT_SCANNER);
+		if (i % 10 == 0)
+			click(t, minute + i, "https://b.example/", HIT_SCANNER);
+	}
+	click(t, minute + 59000, "https://a.example/", HIT_PERSON);
+	click(t, minute + 60000, "https://a.example/", HIT_SCANNER);
+	follow(t);
+	for (int again = 0; again < 3; again++) {
+		assert_int_equal(rows_of(t, "{\"verb\":\"log\"}"), 10 + 5 + 1 + 1);
+		assert_int_equal(count_of(t, "acme"), 50 + 5 + 1 + 1);
+		json_t *answer = ask(t, "{\"verb\":\"log\",\"account\":\"acme\"}");
+		json_int_t hits = 0;
+		size_t i;
+		json_t *row;
+		json_array_foreach(json_object_get(answer, "rows"), i,
+				   row) if (json_object_get(row, "hits")) hits +=
+			json_integer_value(json_object_get(row, "hits"));
+		assert_int_equal(hits, 41);
+		json_decref(answer);
+		/* Followed again from the beginning, nothing changes. */
+		assert_int_equal(event_store_begin(follower_store(t->follower)), STORE_OK);
+		assert_int_equal(event_store_commit(follower_store(t->follower),
+						    (struct place_in_events){0}),
+				 STORE_OK);
+		stop(t);
+		start(t);
+		follow(t);
+	}
+}
+
+static void what_is_told_late_does_not_change_the_order(void **state)
+{
+	struct place *t = *state;
+	char id[MESSAGE_ID_STR_MAX], question[100];
+	struct event e = {
+		.time_ms = NOW_MS, .message = 5, .account = "acme", .rcpt = "b@c.example"};
+	static const uint8_t kinds[] = {EVENT_DELIVERED, EVENT_RECEIVED, EVENT_QUEUED};
+
+	for (size_t i = 0; i < 3; i++) {
+		e.kind = kinds[i];
+		happen(t, &e);
+	}
+	follow(t);
+	snprintf(question, sizeof(question), "{\"verb\":\"log\",\"message\":\"%s\"}",
+		 message_id_format(5, id));
+	json_t *answer = ask(t, question);
+	assert_string_equal(field(answer, 0, "event"), "received");
+	assert_string_equal(field(answer, 1, "event"), "queued");
+	assert_string_equal(field(answer, 2, "event"), "delivered");
+	json_decref(answer);
+}
+
 static void an_unfinished_transaction_is_followed_again(void **state)
 {
 	struct place *t = *state;
@@ -359,11 +432,16 @@ static void a_corrupt_store_is_set_aside_and_made_anew_from_the_journal(void **s
 	static const struct {
 		off_t from;
 		size_t n;
-	} damages[] = {{0, 100}, {100, 4096}, {4096, 16384}};
+	} damages[] = {
+		{0, 100},          /* the header */
+		{100, 4096},       /* the schema */
+		{4096, 16384},     /* the first tables */
+		{3 * 4096, 80000}, /* what only shows when it is asked or written to */
+	};
 	struct place *t = *state;
 	struct stat st;
 
-	for (uint64_t i = 1; i <= 20; i++)
+	for (uint64_t i = 1; i <= 100; i++)
 		a_story(t, i, "acme", "bob@example.org");
 	follow(t);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
@@ -372,9 +450,9 @@ static void a_corrupt_store_is_set_aside_and_made_anew_from_the_journal(void **s
 		start(t);
 		/* It may show at once, when it is asked, or when it is written to. */
 		json_decref(ask(t, "{\"verb\":\"log\"}"));
-		a_story(t, 21 + i, "acme", "bob@example.org");
+		a_story(t, 101 + i, "acme", "bob@example.org");
 		follow(t);
-		assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 84 + 4 * i);
+		assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 404 + 4 * i);
 		assert_int_equal(follower_counts(t->follower).set_aside, 1);
 		assert_int_equal(fstatat(t->dir, "events.db.corrupt", &st, 0), 0);
 	}
@@ -410,6 +488,30 @@ static void a_store_that_fails_is_tried_again(void **state)
 	assert_int_equal(unlinkat(t->dir, "events.db", AT_REMOVEDIR), 0);
 	follow(t);
 	assert_int_equal(rows_of(t, "{\"verb\":\"log\"}"), 4);
+}
+
+/* The disk is full in the middle of a transaction: what it held is carried over again. */
+static void a_full_disk_delays_and_loses_nothing(void **state)
+{
+	struct place *t = *state;
+	struct rlimit limit, was;
+	struct stat st;
+
+	for (uint64_t i = 1; i <= 200; i++)
+		a_story(t, i, "acme", "bob@example.org");
+	assert_int_equal(follower_step(t->follower, t->events, 100), FOLLOW_MORE);
+	assert_int_equal(fstatat(t->dir, "events.db-wal", &st, 0), 0);
+	getrlimit(RLIMIT_FSIZE, &was);
+	limit = was;
+	limit.rlim_cur = (rlim_t)st.st_size + 5000;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(follower_step(t->follower, t->events, 1000), FOLLOW_FAILED);
+	assert_int_equal(follower_step(t->follower, t->events, 1000), FOLLOW_FAILED);
+	assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 100);
+	setrlimit(RLIMIT_FSIZE, &was);
+	follow(t);
+	assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"limit\":1000}"), 800);
+	assert_int_equal(follower_counts(t->follower).failures, 2);
 }
 
 static void followed_files_go(void **state)
@@ -462,13 +564,17 @@ int main(void)
 		TEST(a_question_that_does_not_fit_is_refused_with_its_text),
 		TEST(statistics_count_by_account_kind_and_class),
 		TEST(following_again_changes_nothing),
+		TEST(a_flood_of_hits_is_one_row_with_a_count),
+		TEST(what_is_told_late_does_not_change_the_order),
 		TEST(an_unfinished_transaction_is_followed_again),
 		TEST(a_corrupt_store_is_set_aside_and_made_anew_from_the_journal),
 		TEST(a_damaged_event_is_counted_and_passed),
 		TEST(a_store_that_fails_is_tried_again),
+		TEST(a_full_disk_delays_and_loses_nothing),
 		TEST(followed_files_go),
 		TEST(a_large_answer_is_cut_and_says_so),
 	};
 
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

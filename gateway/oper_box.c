@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "gateway/show.h"
+#include "gateway/oper.h"
 
 #include "fwrules/ruleset.h"
 #include "lib/netlink.h"
@@ -37,7 +37,7 @@ static void add_counter(const struct nlmsghdr *nlh, void *rows)
 	nftnl_obj_free(obj);
 }
 
-json_t *show_counters(struct buf *error)
+json_t *oper_counters(struct buf *error)
 {
 	char bytes[NETLINK_MESSAGE_MAX];
 	struct netlink *nl = netlink_open(NETLINK_NETFILTER, error);
@@ -99,7 +99,7 @@ static bool read_status(const char *folder, const char *name, unsigned char out[
 	return ok;
 }
 
-json_t *show_services(const char *folder, struct buf *error)
+json_t *oper_services(const char *folder, struct buf *error)
 {
 	struct dirent **names;
 	json_t *rows = json_array();
@@ -141,7 +141,7 @@ static void add_release(json_t *object, char *text)
 	}
 }
 
-json_t *show_version(const char *release)
+json_t *oper_version(const char *release)
 {
 	json_t *software = json_object();
 	struct buf text = BUF_INIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "gateway/show.h"
+#include "gateway/oper.h"
 
 #include "fwrules/policy.h"
 #include "lib/addr.h"
@@ -191,7 +191,7 @@ static void name_roles(json_t *links, const struct lyd_node *running)
 	}
 }
 
-json_t *show_interfaces(const struct lyd_node *running, struct buf *error)
+json_t *oper_interfaces(const struct lyd_node *running, struct buf *error)
 {
 	json_t *links = dump(RTM_GETLINK, sizeof(struct ifinfomsg), add_link, error);
 	json_t *addresses =
@@ -243,7 +243,7 @@ static void add_route(const struct nlmsghdr *nlh, void *rows)
 			  (json_int_t)(at[RTA_PRIORITY] ? mnl_attr_get_u32(at[RTA_PRIORITY]) : 0)));
 }
 
-json_t *show_routes(struct buf *error)
+json_t *oper_routes(struct buf *error)
 {
 	return dump(RTM_GETROUTE, sizeof(struct rtmsg), add_route, error);
 }
@@ -282,7 +282,7 @@ static void add_neighbour(const struct nlmsghdr *nlh, void *rows)
 					      neighbour_state(info->ndm_state)));
 }
 
-json_t *show_neighbours(struct buf *error)
+json_t *oper_neighbours(struct buf *error)
 {
 	return dump(RTM_GETNEIGH, sizeof(struct ndmsg), add_neighbour, error);
 }

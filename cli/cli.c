@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include "cli/edit.h"
+#include "cli/output.h"
+#include "cli/show.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void cli_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fflush(stderr);
+}
+
+json_t *cli_ask(struct cli *cli, json_t *request, int *status)
+{
+	json_t *answer = client_ask(cli->client, request, NULL, NULL);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	*status = CLI_OK;
+	if (json_is_true(json_object_get(answer, "ok")))
+		return answer;
+	*status = json_object_get(answer, "unreachable") ? CLI_UNREACHABLE : CLI_FAILED;
+	cli_say("%s", error ? error : "it failed\n");
+	if (error && *error && error[strlen(error) - 1] != '\n')
+		cli_say("\n");
+	json_decref(answer);
+	return NULL;
+}
+
+static void copy_text(char *to, size_t cap, const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	if (text)
+		snprintf(to, cap, "%s", text);
+}
+
+bool cli_refresh(struct cli *cli)
+{
+	json_t *answer = client_ask(cli->client, json_pack("{s:s}", "verb", "status"), NULL, NULL);
+	const json_t *waiting = json_object_get(answer, "waiting");
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+
+	if (ok) {
+		copy_text(cli->host, sizeof(cli->host), answer, "host");
+		copy_text(cli->user, sizeof(cli->user), answer, "user");
+		cli->admin = json_is_true(json_object_get(answer, "admin"));
+		cli->lab = json_is_true(json_object_get(answer, "lab"));
+		cli->revision = (unsigned)json_integer_value(json_object_get(answer, "revision"));
+		cli->waiting = (unsigned)json_integer_value(json_object_get(waiting, "revision"));
+		cli->waiting_seconds = (int)json_integer_value(json_object_get(waiting, "seconds"));
+	}
+	json_decref(answer);
+	return ok;
+}
+
+/* ---- lines ---- */
+
+static bool prints_a_config(const struct command *c)
+{
+	return c->run == edit_show || c->run == show_configuration || c->run == show_revision;
+}
+
+static bool pipes_fit(const struct pipes *pipes, const struct command *command)
+{
+	if (pipes->compare && command->run != edit_show) {
+		cli_say("\"| compare\" goes with 'show' while configuring\n");
+		return false;
+	}
+	if (pipes->display == DISPLAY_SET && !prints_a_config(command)) {
+		cli_say("\"| display set\" goes with what shows a config\n");
+		return false;
+	}
+	return true;
+}
+
+static int run(struct cli *cli, const struct args *args, const struct pipes *pipes)
+{
+	cli->display = pipes->display;
+	if (pipes->compare)
+		return edit_compare(cli, pipes->compare_with);
+	return args->command->run(cli, args);
+}
+
+static int run_words(struct cli *cli, struct words *words)
+{
+	struct buf error = BUF_INIT;
+	struct pipes pipes;
+	struct args args;
+	size_t count;
+	int status = CLI_USAGE;
+
+	buf_clear(&cli->out);
+	if (pipes_read(words->list, &count, words->count, &pipes, &error) &&
+	    grammar_match(cli->grammar, cli->mode, words->list, count, &args, &error) &&
+	    pipes_fit(&pipes, args.command)) {
+		status = run(cli, &args, &pipes);
+		if (pipes_filter(&cli->out, words->list, pipes.filters, words->count, &error))
+			output_show(&cli->out, cli->interactive && !pipes.no_more);
+		else
+			status = CLI_USAGE;
+	}
+	if (error.len)
+		cli_say("%s", buf_str(&error));
+	buf_free(&error);
+	return status;
+}
+
+int cli_line(struct cli *cli, const char *line)
+{
+	struct words words = {0};
+	struct buf error = BUF_INIT;
+	int status = CLI_OK;
+
+	if (!words_split(&words, line, &error)) {
+		cli_say("%s", buf_str(&error));
+		status = CLI_USAGE;
+	} else if (words.count) {
+		status = run_words(cli, &words);
+	}
+	words_free(&words);
+	buf_free(&error);
+	return status;
+}
