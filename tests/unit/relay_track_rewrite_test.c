@@ -175,6 +175,9 @@ static void plain_text_is_tracked_only_when_asked(void **state)
 	static const struct pair pairs[] = {
 		{"see http://a.example/x_(y). <http://b.example>",
 		 "see [http://a.example/x_(y)]. <[http://b.example]>"},
+		/* behind a host a comma ends the URL, behind a token it would not */
+		{"http://a.example,b http://b.example, c",
+		 "http://a.example,b [http://b.example], c"},
 	};
 	struct track_options o = all_on();
 	struct buf out = BUF_INIT;
