@@ -89,6 +89,7 @@ def test_a_corrupt_store_is_rebuilt_and_stops_nothing(relay):
         assert get(port, link)["location"] == url
     assert len(logged(relay)) == 30
     assert relay.stop() == 0
+    assert not (relay.directory / "events" / "events.db-wal").exists()  # it was closed
     store = relay.directory / "events" / "events.db"
     store.write_bytes(b"\xa5" * store.stat().st_size)
     relay.start()
