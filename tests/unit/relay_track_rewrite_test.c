@@ -220,6 +220,22 @@ static void the_sender_can_decide(void **state)
 		assert_string_equal(rewritten(pairs[i].in), pairs[i].out);
 }
 
+static void a_message_cannot_wish_for_more_than_its_account_has(void **state)
+{
+	static const char in[] =
+		"X-Gatepost-Track: opens=yes; clicks=yes; text=yes\r\n" HTML "\r\n\r\n" LINK;
+	struct track_options o = all_on();
+	struct buf out = BUF_INIT;
+	struct track_report r;
+
+	(void)state;
+	o.opens = o.clicks_html = o.clicks_text = false;
+	rewrite_with(in, strlen(in), &o, &out, &r);
+	assert_string_equal(out.data, HTML "\r\n\r\n" LINK);
+	track_report_free(&r);
+	buf_free(&out);
+}
+
 static void a_wish_that_is_not_understood_is_said(void **state)
 {
 	static const char in[] = "X-Gatepost-Track: clicks=maybe\r\n" HTML "\r\n\r\n" LINK;
@@ -344,6 +360,7 @@ int main(void)
 		cmocka_unit_test(https_is_never_downgraded),
 		cmocka_unit_test(plain_text_is_tracked_only_when_asked),
 		cmocka_unit_test(the_sender_can_decide),
+		cmocka_unit_test(a_message_cannot_wish_for_more_than_its_account_has),
 		cmocka_unit_test(a_wish_that_is_not_understood_is_said),
 		cmocka_unit_test(a_campaign_comes_back_in_the_token),
 		cmocka_unit_test(one_click_unsubscribe_is_added_when_there_is_none),

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(not MAIL, reason="no corpora")
 
 
 def short(path):
-    return str(path.relative_to(CORPORA))
+    """A test's name; there may be no path at all."""
+    return str(path.relative_to(CORPORA)) if MAIL else "none"
 
 
 def from_domain(data):
