@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -180,6 +181,7 @@ static void report_open(struct process *p)
 	struct buf error = BUF_INIT;
 
 	report.p = p;
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
 	report.dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (report.dir < 0)
 		fatal("cannot open the directory of events: %s", strerror(errno));

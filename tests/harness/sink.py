@@ -76,6 +76,13 @@ class Never:
     """No reply at all: the connection stays open and silent until the client goes away."""
 
 
+class Deaf:
+    """The reply, and nothing is read any more."""
+
+    def __init__(self, reply):
+        self.reply = reply
+
+
 class Endless:
     """The line over and over, for as long as the client reads."""
 
@@ -233,6 +240,10 @@ class Session:
         if isinstance(reply, Never):
             while True:
                 self._fill()
+        if isinstance(reply, Deaf):
+            self.send(self._bytes(reply.reply))
+            self.sink.stopping.wait()
+            raise _Gone
         if isinstance(reply, Endless):
             while not self.sink.stopping.is_set():
                 self.send(self._bytes(reply.line))

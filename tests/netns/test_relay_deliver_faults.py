@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad days: hostile peers, dead hosts, processes that die. Nobody else waits, nothing is lost."""
 
+import random
 import smtplib
-import socket
 import threading
 
 import pytest
 
 from tests.harness.dns import Dns
 from tests.harness.relay import Relay, account, wait_for
-from tests.harness.sink import (Close, Endless, Garbage, Never, Sink, Slow, answer, close_at,
+from tests.harness.sink import (Close, Deaf, Endless, Garbage, Never, Sink, Slow, answer, close_at,
                                 multiline_421)
 
 # Both hosts listen at the one port that the relay goes to: .1 behaves, .9 does not.
@@ -42,8 +42,8 @@ def relay_to(tmp_path, dns, sink, retry=None, **config):
     })
 
 
-def send(relay, recipients, count=1, sender="joe@acme.example"):
-    text = f"From: {sender}\r\nSubject: x\r\n\r\nHello\r\n"
+def send(relay, recipients, count=1, sender="joe@acme.example", body="Hello\r\n"):
+    text = f"From: {sender}\r\nSubject: x\r\n\r\n{body}"
     with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as client:
         for _ in range(count):
             client.sendmail(sender, recipients, text)
@@ -66,14 +66,16 @@ HOSTILE = {
     "no answer to DATA": answer("DATA", Never()),
     "no answer to the message": answer(".", Never()),
     "replies byte by byte": answer("RCPT", Slow("250 ok", 3)),
+    "reads no more behind DATA": answer("DATA", Deaf("354 go")),
 }
+LARGE = "0123456789\r\n" * 100000
 
 
 @pytest.mark.parametrize("how", HOSTILE)
 def test_a_hostile_peer_stalls_nobody_else(tmp_path, dns, how):
     with Sink() as good, bad_sink(good, script=HOSTILE[how]) as bad, \
             relay_to(tmp_path, dns, good) as relay:
-        send(relay, ["x@bad.example"], count=30)
+        send(relay, ["x@bad.example"], count=30, body=LARGE if "DATA" in how else "Hello\r\n")
         assert bad.wait_for(lambda: len(bad.sessions) >= 1)
         send(relay, ["y@good.example"], count=30)
         assert len(good.wait(30)) == 30
@@ -111,6 +113,18 @@ def test_what_passes_is_lived_through(tmp_path, dns, how):
         assert sorted(m.recipients for m in bad.wait(2)) == [["x@bad.example"]] * 2
         empty(relay)
         assert good.messages == [] and bad.faults == []
+
+
+def test_a_large_message_arrives_as_it_was(tmp_path, dns):
+    """REGRESSIONS: a dot at a buffer boundary hangs."""
+    numbers = random.Random(5)
+    body = "".join("." * numbers.randrange(4) + "x" * numbers.randrange(70) + "\r\n"
+                   for _ in range(60000))
+    with Sink() as good, relay_to(tmp_path, dns, good) as relay:
+        send(relay, ["x@good.example"], body=body)
+        message, = good.wait(1)
+        assert message.body == body.encode()
+        assert good.faults == []
 
 
 def test_the_next_host_is_tried(tmp_path, dns):
