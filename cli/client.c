@@ -13,6 +13,8 @@
 
 #define ANSWER_MAX ((size_t)128 << 20)
 
+enum { AWAIT_MS = 100 };
+
 struct client {
 	const char *path;
 	int fd; /* -1 while there is no connection */
@@ -71,6 +73,17 @@ static bool connect_now(struct client *c)
 	disconnect(c);
 	errno = saved;
 	return false;
+}
+
+void client_await(struct client *c, int patience_ms, void (*early)(void))
+{
+	for (int waited_ms = 0; !connect_now(c) && waited_ms < patience_ms; waited_ms += AWAIT_MS) {
+		if (errno != ENOENT && errno != ECONNREFUSED)
+			return;
+		if (waited_ms == 0)
+			early();
+		usleep(AWAIT_MS * 1000);
+	}
 }
 
 /* False when gatepostd closed its end since the last request. */

@@ -17,6 +17,12 @@ struct client;
 struct client *client_new(const char *path);
 void client_free(struct client *c);
 
+/*
+ * Waits until gatepostd can be connected to, patience_ms at the longest: who logs in while the box
+ * starts is a little early. Calls early(), once, when there is something to wait for.
+ */
+void client_await(struct client *c, int patience_ms, void (*early)(void));
+
 /* Parts of an answer that come before its end (ping). */
 typedef void (*client_output)(void *arg, const char *text);
 

@@ -365,7 +365,7 @@ static void say_unknown(struct walk *w, char *const *words, size_t at, struct bu
 
 static void say_ambiguous(struct walk *w, const char *word, struct buf *error)
 {
-	struct listing l = {0};
+	struct listing l = {.near = nearest_to("")};
 
 	for (size_t i = 0; i < w->count; i++)
 		visit_next(&w->list[i], 0, list_word, &l);

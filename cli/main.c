@@ -27,6 +27,9 @@
 /* One script's line may be a whole command with a long list in it. */
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
+/* gatepostd needs a few seconds after the login prompt of a box that starts. */
+enum { START_PATIENCE_MS = 10000 };
+
 struct options {
 	const char *control, *yang;
 	const char *commands; /* of -c, or NULL */
@@ -161,6 +164,11 @@ static int run(struct cli *cli, const struct options *o, char **words, int count
 	return status;
 }
 
+static void say_early(void)
+{
+	cli_say("gatepostd is not there yet; waiting for it (10 s at most)\n");
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {"/run/gatepost/control.sock", "/usr/share/gatepost/yang", NULL};
@@ -174,6 +182,8 @@ int main(int argc, char **argv)
 	cli.interactive =
 		!o.commands && optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	cli.client = client_new(o.control);
+	if (cli.interactive)
+		client_await(cli.client, START_PATIENCE_MS, say_early);
 	cli_refresh(&cli);
 	cli.model = model_open(o.yang, cli.lab, &error);
 	if (!cli.model)

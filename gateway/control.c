@@ -379,7 +379,7 @@ static int bind_at(const char *path, struct buf *error)
 	} else if (fd >= 0) {
 		unlink(sun.sun_path);
 		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
-		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 16) == 0) {
+		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
 			/* Where there is no such group, or no right to give: root alone. */
 			if (admin && chown(sun.sun_path, (uid_t)-1, admin->gr_gid) != 0)
 				log_warn("control: %s is not open to group %s: %s", path,

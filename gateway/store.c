@@ -254,6 +254,21 @@ static void find_current(struct confstore *s, const struct buf *config)
 	buf_free(&unused);
 }
 
+/* What a crash left half written. */
+static void sweep(const struct confstore *s)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(s->revisions);
+
+	while (dir && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+		if (len > 4 && !strcmp(entry->d_name + len - 4, ".new"))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static bool adopt(struct confstore *s, const struct buf *config, struct buf *error)
 {
 	struct revision r = {.time_s = time(NULL), .who = "file", .why = "found at start"};
@@ -285,6 +300,7 @@ struct confstore *confstore_open(const char *dir, const char *config, struct buf
 	}
 	if (!confstore_read(s, &text, error))
 		goto err;
+	sweep(s);
 	find_current(s, &text);
 	if (!adopt(s, &text, error))
 		goto err;

@@ -17,7 +17,7 @@ MACS = {"eth0": "52:54:00:67:70:01", "eth1": "52:54:00:67:70:02", "eth2": "52:54
 def nics():
     return {"wan": User("10.0.2.0/24", "10.0.2.2"),
             "dmz": User("203.0.113.0/26", "203.0.113.62", restrict=True),
-            "lan": User("192.168.100.0/24", "192.168.100.254", restrict=True)}
+            "lan": User("192.168.77.0/24", "192.168.77.254", restrict=True)}
 
 
 @pytest.fixture(scope="module", params=BOARDS)
