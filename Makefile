@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DEFAULT_GOAL := all
 SHELL    := /bin/bash
+export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: all
 all: image ## the image for BOARD (default)

@@ -404,6 +404,22 @@ static void print_rows(const json_t *rows, struct buf *out)
 	table_print(rows, columns, count, out);
 }
 
+static void print_member(const char *name, const json_t *value, struct buf *out)
+{
+	buf_printf(out, "%s:", name);
+	if (json_is_object(json_array_get(value, 0))) {
+		buf_appendc(out, '\n');
+		print_rows(value, out);
+		return;
+	}
+	buf_appendc(out, ' ');
+	if (json_is_array(value) && json_array_size(value) == 0)
+		buf_appends(out, "none");
+	else
+		table_cell(value, out);
+	buf_appendc(out, '\n');
+}
+
 /* "show relay queue", "show relay processes", ...: the answer's lists as tables, the rest below. */
 int show_relay(struct cli *cli, const struct args *args)
 {
@@ -426,13 +442,7 @@ int show_relay(struct cli *cli, const struct args *args)
 	if (answer && !as_json(cli, answer)) {
 		json_object_foreach(answer, name, value)
 		{
-			if (json_is_array(value)) {
-				print_rows(value, &cli->out);
-				continue;
-			}
-			buf_printf(&cli->out, "%s: ", name);
-			table_cell(value, &cli->out);
-			buf_appendc(&cli->out, '\n');
+			print_member(name, value, &cli->out);
 		}
 	}
 	json_decref(answer);

@@ -33,7 +33,7 @@ $(foreach a,$(ARCHIVES),$(eval $(call archive,$(a))))
 
 # program: its main, the archives in link order, the libraries.
 LIBS_gatepost-relay := -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lcap -lcrypt \
-		       -llmdb -lsqlite3 -lunbound -lopendkim -lcrypto -lm
+		       -llmdb -lsqlite3 -lunbound -lopendkim -lcrypto -lmnl -lm
 LIBS_gatepost-track := $(LIBS_gatepost-relay)
 LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lcrypt -lcap
 LIBS_gatepost       := -lyang -ledit -ljansson

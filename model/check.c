@@ -92,23 +92,17 @@ static const struct lyd_node *holder_of(const struct lyd_node *node, const struc
 static void check_reference(const struct lyd_node *node, struct faults *f)
 {
 	const struct lysc_node *list = schema_refers_to(node->schema);
-	struct lyd_node *found = NULL;
 	char hint[96];
 
 	if (!list)
 		return;
 	const struct lyd_node *holder = holder_of(node, list);
 	const char *name = conf_text(node);
-	struct lyd_node *siblings = holder ? lyd_child(holder) : NULL;
-	/* By key value, through libyang's hash of the siblings. */
-	char key[512];
-	snprintf(key, sizeof(key), "[%s='%s']", schema_key(list)->name, name);
-	if (siblings && strlen(name) < 256 && !strchr(name, '\'') &&
-	    lyd_find_sibling_val(siblings, list, key, strlen(key), &found) == LY_SUCCESS)
+	if (conf_find(holder, list->name, name))
 		return;
 
 	struct nearest near = nearest_to(name);
-	if (holder)
+	if (fault_is_told(f))
 		CONF_FOR_EACH (entry, holder, list->name)
 			nearest_offer(&near, lyd_get_value(lyd_child(entry)));
 	fault_at(f, node, name, "no %s has this name%s", list->name, nearest_hint(&near, hint));

@@ -210,7 +210,7 @@ static void check_endpoint(const struct lyd_node *n, const struct names *names, 
 	    names_has(names, text))
 		return;
 	nearest_offer(&near, "any");
-	for (size_t i = 0; i < names->count; i++)
+	for (size_t i = 0; i < names->count && fault_is_told(f); i++)
 		nearest_offer(&near, names->list[i]);
 	fault_at(f, n, text, "no group or server has this name%s", nearest_hint(&near, hint));
 }

@@ -9,30 +9,48 @@
 
 /* ---- who is a sender ---- */
 
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+/* The account's networks, sorted: one that holds others stands before them. */
+static struct prefix *sorted_networks(const struct lyd_node *account, size_t *count)
+{
+	struct prefix *list = NULL;
+	size_t n = 0;
+
+	CONF_FOR_EACH (network, account, "networks")
+		n++;
+	list = calloc(n + 1, sizeof(*list));
+	if (!list)
+		abort();
+	*count = 0;
+	CONF_FOR_EACH (network, account, "networks")
+		if (prefix_parse(conf_text(network), &list[*count]))
+			++*count;
+	qsort(list, *count, sizeof(*list), by_prefix);
+	return list;
+}
+
 /*
  * True when the networks of one family leave nobody out. Counted in units of a /64 for IPv6,
  * where anything longer adds nothing that matters.
  */
-static bool covers_everything(const struct lyd_node *account, int family)
+static bool covers_everything(const struct prefix *networks, size_t count, int family)
 {
 	const unsigned unit_len = family == AF_INET ? 32 : 64;
-	struct prefix p, q;
+	const struct prefix *widest = NULL; /* the last that no other one holds */
 	__uint128_t covered = 0;
 
-	CONF_FOR_EACH (n, account, "networks") {
-		bool inside_another = false;
+	for (size_t i = 0; i < count; i++) {
+		const struct prefix *p = &networks[i];
 
-		if (!prefix_parse(conf_text(n), &p) || p.addr.family != family || p.len > unit_len)
+		if (p->addr.family != family || p->len > unit_len ||
+		    (widest && prefix_contains(widest, &p->addr)))
 			continue;
-		CONF_FOR_EACH (other, account, "networks") {
-			if (other == n || !prefix_parse(conf_text(other), &q) ||
-			    q.addr.family != family)
-				continue;
-			if (q.len < p.len && prefix_contains(&q, &p.addr))
-				inside_another = true;
-		}
-		if (!inside_another)
-			covered += (__uint128_t)1 << (unit_len - p.len);
+		widest = p;
+		covered += (__uint128_t)1 << (unit_len - p->len);
 	}
 	return covered >= (__uint128_t)1 << unit_len;
 }
@@ -40,15 +58,18 @@ static bool covers_everything(const struct lyd_node *account, int family)
 static void check_sender(const struct lyd_node *account, struct faults *f)
 {
 	bool auth = conf_has(account, "auth-required");
+	size_t count;
+	struct prefix *networks = sorted_networks(account, &count);
 
 	for (int i = 0; i < 2 && !auth; i++)
-		if (covers_everything(account, i ? AF_INET6 : AF_INET))
+		if (covers_everything(networks, count, i ? AF_INET6 : AF_INET))
 			fault_at(f, conf_child(account, "networks"),
 				 conf_text(conf_child(account, "networks")),
 				 "these networks are every IPv%d address: the relay would be open "
 				 "to "
 				 "everybody; name fewer, or add auth-required",
 				 i ? 6 : 4);
+	free(networks);
 	if (auth && !conf_has(account, "user"))
 		fault_below(f, account, "user", "missing: auth-required, but nobody can log in");
 	if (!conf_has(account, "networks") && !conf_has(account, "user"))
@@ -58,25 +79,9 @@ static void check_sender(const struct lyd_node *account, struct faults *f)
 
 /* ---- pools ---- */
 
-static bool is_member(const struct lyd_node *pool, const char *account)
-{
-	CONF_FOR_EACH (n, pool, "members")
-		if (!strcmp(conf_text(n), account))
-			return true;
-	return false;
-}
-
 static bool may_use(const struct lyd_node *pool, const char *account)
 {
-	return !conf_has(pool, "members") || is_member(pool, account);
-}
-
-static const struct lyd_node *pool_named(const struct lyd_node *relay, const char *name)
-{
-	CONF_FOR_EACH (pool, relay, "pool")
-		if (!strcmp(conf_value(pool, "name"), name))
-			return pool;
-	return NULL;
+	return !conf_has(pool, "members") || conf_find(pool, "members", account);
 }
 
 static void check_account_pool(const struct lyd_node *relay, const struct lyd_node *account,
@@ -85,7 +90,7 @@ static void check_account_pool(const struct lyd_node *relay, const struct lyd_no
 	const char *name = conf_value(account, "name"), *pool_name = conf_value(account, "pool");
 
 	if (pool_name) {
-		const struct lyd_node *pool = pool_named(relay, pool_name);
+		const struct lyd_node *pool = conf_find(relay, "pool", pool_name);
 		if (pool && !may_use(pool, name))
 			fault_at(f, conf_child(account, "pool"), pool_name,
 				 "this pool is its members' alone; add %s to relay pool %s members",
@@ -174,19 +179,37 @@ static void check_track(const struct lyd_node *relay, const struct lyd_node *acc
 			    "missing: links need a host name; give it here or in relay tracking");
 }
 
+static int by_domain_then_line(const void *a, const void *b)
+{
+	const struct lyd_node *x = *(const struct lyd_node *const *)a;
+	const struct lyd_node *y = *(const struct lyd_node *const *)b;
+	int order = strcasecmp(conf_text(x), conf_text(y));
+
+	return order ? order : (node_line(x) > node_line(y)) - (node_line(x) < node_line(y));
+}
+
+/* A recipient's domain leads one way. */
 static void check_routes(const struct lyd_node *relay, struct faults *f)
 {
+	const struct lyd_node **all = NULL;
+	size_t count = 0;
+
 	CONF_FOR_EACH (route, relay, "route")
-		CONF_FOR_EACH (domain, route, "domain")
-			CONF_FOR_EACH (other, relay, "route") {
-				if (other == route)
-					break; /* each pair once: the later one is at fault */
-				CONF_FOR_EACH (same, other, "domain")
-					if (!strcasecmp(conf_text(domain), conf_text(same)))
-						fault_at(f, domain, conf_text(domain),
-							 "relay route %s has this domain already",
-							 conf_value(other, "name"));
-			}
+		CONF_FOR_EACH (domain, route, "domain") {
+			all = realloc(all, (count + 1) * sizeof(*all));
+			if (!all)
+				abort();
+			all[count++] = domain;
+		}
+	if (count)
+		qsort(all, count, sizeof(*all), by_domain_then_line);
+	for (size_t i = 1; i < count; i++)
+		if (lyd_parent(all[i - 1]) != lyd_parent(all[i]) &&
+		    !strcasecmp(conf_text(all[i - 1]), conf_text(all[i])))
+			fault_at(f, all[i], conf_text(all[i]),
+				 "relay route %s has this domain already",
+				 conf_value(lyd_parent(all[i - 1]), "name"));
+	free(all);
 }
 
 static void check_listeners(const struct lyd_node *relay, struct faults *f)

@@ -118,6 +118,11 @@ void fault_in_text(struct faults *f, unsigned line, unsigned column, const char 
 	va_end(ap);
 }
 
+bool fault_is_told(const struct faults *f)
+{
+	return f->count < FAULT_MAX;
+}
+
 void fault_finish(struct faults *f)
 {
 	if (f->count > FAULT_MAX)

@@ -34,6 +34,8 @@ void fault_below(struct faults *f, const struct lyd_node *node, const char *chil
 /* About a place in a text; path may be "". */
 void fault_in_text(struct faults *f, unsigned line, unsigned column, const char *path,
 		   const char *text, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* False once so many were told that the next will only be counted. */
+bool fault_is_told(const struct faults *f);
 /* Says how many were left out, if any. To be called once, at the end. */
 void fault_finish(struct faults *f);
 

@@ -3,6 +3,7 @@
 
 #include "model/check.h"
 #include "model/fault.h"
+#include "model/path.h"
 #include "model/schema.h"
 
 #include <stdlib.h>
@@ -162,6 +163,13 @@ const struct lyd_node *conf_child(const struct lyd_node *parent, const char *nam
 	if (schema)
 		lyd_find_sibling_val(lyd_child(parent), schema, NULL, 0, &found);
 	return found;
+}
+
+const struct lyd_node *conf_find(const struct lyd_node *parent, const char *name, const char *key)
+{
+	const struct lysc_node *schema = parent ? child_schema(parent, name) : NULL;
+
+	return schema ? node_find(NULL, (struct lyd_node *)parent, schema, key) : NULL;
 }
 
 const struct lyd_node *conf_next(const struct lyd_node *node)

@@ -44,6 +44,8 @@ bool conf_equal(const struct lyd_node *a, const struct lyd_node *b);
 const struct lyd_node *conf_top(const struct lyd_node *conf, const char *name);
 /* The first child of that name, or NULL; NULL parent gives NULL. */
 const struct lyd_node *conf_child(const struct lyd_node *parent, const char *name);
+/* The entry of a list with that key, or the leaf-list value of that text, or NULL. */
+const struct lyd_node *conf_find(const struct lyd_node *parent, const char *name, const char *key);
 /* The next sibling of the same name: walks list entries and leaf-list values. */
 const struct lyd_node *conf_next(const struct lyd_node *node);
 /* A leaf's (or leaf-list entry's) own text. */

@@ -11,6 +11,17 @@
 
 /* ---- nodes ---- */
 
+/* For a key that holds both kinds of quotes: no predicate can be written for it. */
+static struct lyd_node *find_slowly(struct lyd_node *siblings, const struct lysc_node *list,
+				    const char *key)
+{
+	struct lyd_node *n = siblings;
+
+	while (n && (n->schema != list || strcmp(conf_text(lyd_child(n)), key) != 0))
+		n = n->next;
+	return n;
+}
+
 struct lyd_node *node_find(struct lyd_node *conf, struct lyd_node *parent,
 			   const struct lysc_node *schema, const char *key)
 {
@@ -21,6 +32,8 @@ struct lyd_node *node_find(struct lyd_node *conf, struct lyd_node *parent,
 	if (!siblings)
 		return NULL;
 	if (schema->nodetype == LYS_LIST && key) {
+		if (strchr(key, '\'') && strchr(key, '"'))
+			return find_slowly(lyd_first_sibling(siblings), schema, key);
 		char quote = strchr(key, '\'') ? '"' : '\'';
 		buf_printf(&by_key, "[%s=%c%s%c]", schema_key(schema)->name, quote, key, quote);
 		key = buf_str(&by_key);

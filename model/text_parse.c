@@ -79,7 +79,8 @@ static void take_comment(struct parser *p)
 
 	if (!p->pending.len)
 		p->pending_line = t->line;
-	outdent(buf_str(&t->text), lexer_column(&p->lexer, t->start) - 1, &text);
+	outdent(buf_str(&t->text),
+		t->line < t->last_line ? lexer_column(&p->lexer, t->start) - 1 : 0, &text);
 	if (p->last_node && t->line == p->last_line && t->line == t->last_line) {
 		const char *old = comment_get(p->last_node, p->last_slot);
 		if (old && *old) /* two on one line */
@@ -188,37 +189,73 @@ static void refuse_statement(struct parser *p, const struct level *level, const 
 
 /* ---- values ---- */
 
-static bool check_value(struct parser *p, const struct level *level, const struct lysc_node *term)
+static void refuse_value(struct parser *p, const struct level *level, const struct lysc_node *term,
+			 const char *why)
 {
-	struct buf why = BUF_INIT, place = BUF_INIT;
+	struct buf place = BUF_INIT;
 
-	if (p->token.kind != TOKEN_WORD) {
-		buf_printf(&why, "%s needs a value here: ", term->name);
-		value_describe(term, &why);
-		refuse(p, level, buf_str(&why));
-	} else if (!value_check(term, buf_str(&p->token.text), &why)) {
-		if (level->node)
-			fault_path(level->node, &place);
-		if (!schema_is_unnamed(term) && !schema_is_key(term))
-			buf_printf(&place, " %s", term->name);
-		fault_in_text(&p->faults, p->token.line, lexer_column(&p->lexer, p->token.start),
-			      buf_str(&place),
-			      schema_is_secret(term) ? NULL : buf_str(&p->token.text), "%s",
-			      buf_str(&why));
-	} else {
-		return true;
-	}
-	buf_free(&why);
+	if (level->node)
+		fault_path(level->node, &place);
+	if (!schema_is_unnamed(term) && !schema_is_key(term))
+		buf_printf(&place, " %s", term->name);
+	fault_in_text(&p->faults, p->token.line, lexer_column(&p->lexer, p->token.start),
+		      buf_str(&place), schema_is_secret(term) ? NULL : buf_str(&p->token.text),
+		      "%s", why);
 	buf_free(&place);
+}
+
+static bool is_word(struct parser *p, const struct level *level, const struct lysc_node *term)
+{
+	struct buf why = BUF_INIT;
+
+	if (p->token.kind == TOKEN_WORD)
+		return true;
+	buf_printf(&why, "%s needs a value here: ", term->name);
+	value_describe(term, &why);
+	refuse(p, level, buf_str(&why));
+	buf_free(&why);
 	return false;
 }
 
-static struct lyd_node *add_value(struct parser *p, const struct level *level,
-				  const struct lysc_node *term)
+static bool check_key(struct parser *p, const struct level *level, const struct lysc_node *key)
 {
-	struct lyd_node *node = node_new_term(level->node, term, buf_str(&p->token.text));
+	struct buf why = BUF_INIT;
+	bool ok = is_word(p, level, key);
 
-	node_set_line(node, p->token.line);
+	if (ok && !value_check(key, buf_str(&p->token.text), &why)) {
+		refuse_value(p, level, key, buf_str(&why));
+		ok = false;
+	}
+	buf_free(&why);
+	return ok;
+}
+
+/*
+ * The token as a new node, NULL when it is no right value. libyang checks the type when it makes
+ * the node: what is wrong is looked for only when it refuses.
+ */
+static struct lyd_node *take_value(struct parser *p, const struct level *level,
+				   const struct lysc_node *term)
+{
+	const char *text = buf_str(&p->token.text);
+	struct lyd_node *node = NULL;
+	struct buf why = BUF_INIT;
+
+	if (!is_word(p, level, term))
+		return NULL;
+	bool made = lyd_new_term(level->node, NULL, term->name, text, 0, &node) == LY_SUCCESS;
+	if (!made)
+		ly_err_clean(term->module->ctx, NULL);
+	if (made ? value_check_meaning(term, text, &why) : value_check(term, text, &why)) {
+		if (!made)
+			abort(); /* the value is right: only memory can be short */
+		node_set_line(node, p->token.line);
+	} else {
+		refuse_value(p, level, term, buf_str(&why));
+		lyd_free_tree(node);
+		node = NULL;
+	}
+	buf_free(&why);
 	return node;
 }
 
@@ -255,8 +292,7 @@ static void parse_leaf(struct parser *p, const struct level *level, const struct
 	if (schema_is_empty(leaf)) {
 		node = node_new_term(level->node, leaf, "");
 		node_set_line(node, p->token.line);
-	} else if (check_value(p, level, leaf)) {
-		node = add_value(p, level, leaf);
+	} else if ((node = take_value(p, level, leaf))) {
 		next(p);
 	} else {
 		skip_statement(p);
@@ -285,11 +321,11 @@ static void parse_bracket(struct parser *p, const struct level *level, const str
 	buf_clear(&p->pending);
 
 	while (p->token.kind != TOKEN_LIST_CLOSE) {
-		if (!check_value(p, level, list)) {
+		struct lyd_node *node = take_value(p, level, list);
+		if (!node) {
 			skip_statement(p);
 			goto out;
 		}
-		struct lyd_node *node = add_value(p, level, list);
 		pending_goes_to(p, node, COMMENT_BEFORE);
 		ended(p, node, COMMENT_BESIDE);
 		if (!first)
@@ -358,7 +394,7 @@ static void parse_entry(struct parser *p, const struct level *level, const struc
 {
 	unsigned line = p->token.line;
 
-	if (!check_value(p, level, schema_key(list))) {
+	if (!check_key(p, level, schema_key(list))) {
 		skip_statement(p);
 		return;
 	}

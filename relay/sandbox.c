@@ -45,7 +45,7 @@
 #define CALLS_THREADS "clone", "clone3", "set_tid_address", "sched_getaffinity", "membarrier"
 
 static const char *const calls_accept[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, NULL};
-static const char *const calls_auth[] = {CALLS_COMMON, NULL};
+static const char *const calls_auth[] = {CALLS_COMMON, CALLS_THREADS, NULL};
 static const char *const calls_spool[] = {CALLS_COMMON, CALLS_FILES, CALLS_BODY, CALLS_THREADS,
 					  NULL};
 static const char *const calls_work[] = {CALLS_COMMON, CALLS_BODY, "openat", "getdents64", NULL};

@@ -32,6 +32,28 @@ static void add_clean(struct buf *out, const char *s, size_t n)
 	}
 }
 
+/* The status part is ASCII, so that the report passes wherever its receiver is: other characters
+ * leave as RFC 6533 §3 has them in addresses, \x{F6}. */
+static void add_ascii(struct buf *out, const char *s)
+{
+	size_t n = strlen(s), start = out->len;
+
+	for (size_t i = 0, len; i < n && out->len - start < LINE_MAX_BYTES; i += len) {
+		uint32_t cp = 0;
+
+		len = utf8_printable(s + i, n - i);
+		if (!len) {
+			len = 1;
+			buf_appendc(out, s[i] == '\t' ? ' ' : '?');
+		} else if (len == 1) {
+			buf_appendc(out, s[i]);
+		} else {
+			utf8_decode(s + i, n - i, &cp);
+			buf_printf(out, "\\x{%X}", cp);
+		}
+	}
+}
+
 static void add(struct buf *out, const char *s)
 {
 	add_clean(out, s, strlen(s));
@@ -96,8 +118,7 @@ bool dsn_wanted(const struct envelope *e, const struct recipient *r, enum dsn_ac
 
 /* --- the three parts --- */
 
-static void add_header(const struct dsn *d, const char *boundary, bool global, bool eight_bit,
-		       struct buf *out)
+static void add_header(const struct dsn *d, const char *boundary, bool eight_bit, struct buf *out)
 {
 	buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", d->host);
 	add(out, d->original->sender);
@@ -107,9 +128,9 @@ static void add_header(const struct dsn *d, const char *boundary, bool global, b
 	trace_date((int64_t)(d->now_ms / 1000), out);
 	buf_printf(out,
 		   "\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-replied\r\n"
-		   "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=%s;\r\n"
-		   "\tboundary=\"%s\"\r\n",
-		   d->message_id, global ? "global-delivery-status" : "delivery-status", boundary);
+		   "MIME-Version: 1.0\r\nContent-Type: multipart/report; "
+		   "report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n",
+		   d->message_id, boundary);
 	if (eight_bit)
 		buf_appends(out, "Content-Transfer-Encoding: 8bit\r\n");
 	if (*d->original->message_id &&
@@ -163,12 +184,12 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, st
 	buf_appends(out, "\r\n");
 	if (*r->orcpt) {
 		buf_appends(out, "Original-Recipient: ");
-		add(out, r->orcpt);
+		add_ascii(out, r->orcpt);
 		buf_appends(out, "\r\n");
 	}
 	buf_printf(out, "Final-Recipient: %s; ",
 		   ascii(r->address, strlen(r->address)) ? "rfc822" : "utf-8");
-	add(out, r->address);
+	add_ascii(out, r->address);
 	buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n",
 		   d->action == DSN_FAILED ? "failed" : "delayed", status);
 	if (from_peer) {
@@ -177,7 +198,7 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, st
 		buf_appends(out, "\r\n");
 	}
 	buf_printf(out, "Diagnostic-Code: %s; ", from_peer ? "smtp" : "x-gatepost");
-	add(out, r->reply);
+	add_ascii(out, r->reply);
 	buf_appends(out, "\r\nLast-Attempt-Date: ");
 	trace_date((int64_t)(d->now_ms / 1000), out);
 	if (d->action == DSN_DELAYED) {
@@ -191,7 +212,7 @@ static void add_status(const struct dsn *d, struct buf *out)
 {
 	if (*d->original->envid) {
 		buf_appends(out, "Original-Envelope-Id: ");
-		add(out, d->original->envid);
+		add_ascii(out, d->original->envid);
 		buf_appends(out, "\r\n");
 	}
 	buf_printf(out, "Reporting-MTA: dns; %s\r\nArrival-Date: ", d->host);
@@ -234,24 +255,19 @@ bool dsn_make(const struct dsn *d, struct buf *out)
 	add_text(d, &text);
 	add_status(d, &status);
 	add_original(d, boundary, &original);
-	bool global = !ascii(buf_str(&status), status.len);
 	bool utf8_text = !ascii(buf_str(&text), text.len);
 	bool utf8_header = !ascii(buf_str(&original), original.len);
-	bool eight_bit = global || utf8_text || utf8_header ||
-			 !ascii(d->original->sender, strlen(d->original->sender));
 	const char *const cte = "Content-Transfer-Encoding: 8bit\r\n";
 
-	add_header(d, boundary, global, eight_bit, out);
+	add_header(d, boundary, utf8_text || utf8_header, out);
 	buf_printf(out, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n%s\r\n", boundary,
 		   utf8_text ? cte : "", buf_str(&text));
-	buf_printf(out, "--%s\r\nContent-Type: message/%s\r\n%s\r\n%s\r\n", boundary,
-		   global ? "global-delivery-status" : "delivery-status", global ? cte : "",
+	buf_printf(out, "--%s\r\nContent-Type: message/delivery-status\r\n\r\n%s\r\n", boundary,
 		   buf_str(&status));
-	buf_printf(out, "--%s\r\nContent-Type: %s\r\n%s\r\n%s\r\n--%s--\r\n", boundary,
-		   utf8_header ? "message/global-headers" : "text/rfc822-headers",
-		   utf8_header ? cte : "", buf_str(&original), boundary);
+	buf_printf(out, "--%s\r\nContent-Type: text/rfc822-headers\r\n%s\r\n%s\r\n--%s--\r\n",
+		   boundary, utf8_header ? cte : "", buf_str(&original), boundary);
 	buf_free(&text);
 	buf_free(&status);
 	buf_free(&original);
-	return eight_bit;
+	return utf8_text || utf8_header || !ascii(d->original->sender, strlen(d->original->sender));
 }

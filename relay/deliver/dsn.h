@@ -4,7 +4,7 @@
  * could not be delivered, or is late. Pure: facts in, a message of CRLF lines out.
  *
  * Whatever a peer or a client gave is made harmless: no line of the message holds anything that
- * they could use to add one. With UTF-8 in it the report is RFC 6533's: message/global-*.
+ * they could use to add one. Addresses with UTF-8 in them are written as RFC 6533 has it.
  */
 #ifndef GATEPOST_RELAY_DELIVER_DSN_H
 #define GATEPOST_RELAY_DELIVER_DSN_H

@@ -8,6 +8,8 @@
 #include "relay/html/links.h"
 
 #include "lib/buf.h"
+#include "relay/html/elements.h"
+#include "relay/html/formatting.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@ struct finder {
 	bool in_body;
 	bool frameset;
 	size_t templates; /* open ones */
+	struct formatting formatting;
 	struct foreign foreign[FOREIGN_DEPTH_MAX];
 	size_t foreign_depth;
 	struct html_range placeholder;
@@ -39,12 +42,9 @@ struct finder {
 
 #define NONE ((size_t)-1)
 
-static bool name_in(const struct finder *f, struct html_range name, const char *const *list)
+static const struct element *element_of(const char *bytes, const struct html_token *tag)
 {
-	for (; *list; list++)
-		if (html_name_is(f->bytes, name, *list))
-			return true;
-	return false;
+	return element_find(bytes + tag->name.start, tag->name.end - tag->name.start);
 }
 
 /* --- svg and math ------------------------------------------------------------------------ */
@@ -55,43 +55,25 @@ static bool in_foreign(const struct finder *f)
 }
 
 /* Tags that end svg and math wherever they stand in it. */
-static bool breaks_out(const struct finder *f, const struct html_token *tag)
+static bool breaks_out(const struct finder *f, const struct html_token *tag,
+		       const struct element *e)
 {
-	static const char *const names[] = {
-		"b",       "big",   "blockquote", "body",   "br",     "center", "code", "dd",
-		"div",     "dl",    "dt",         "em",     "embed",  "h1",     "h2",   "h3",
-		"h4",      "h5",    "h6",         "head",   "hr",     "i",      "img",  "li",
-		"listing", "menu",  "meta",       "nobr",   "ol",     "p",      "pre",  "ruby",
-		"s",       "small", "span",       "strong", "strike", "sub",    "sup",  "table",
-		"tt",      "u",     "ul",         "var",    NULL,
-	};
-
-	if (html_name_is(f->bytes, tag->name, "font"))
+	if (e->id == E_FONT)
 		return html_attr(f->bytes, tag, "color") || html_attr(f->bytes, tag, "face") ||
 		       html_attr(f->bytes, tag, "size");
-	return name_in(f, tag->name, names);
+	return e->facts & ELEMENT_BREAKS_OUT;
 }
 
-static bool is_integration_point(const struct finder *f, const struct html_token *tag)
-{
-	static const char *const names[] = {
-		"foreignobject", "desc",           "title", "mi", "mo", "mn", "ms",
-		"mtext",         "annotation-xml", NULL};
-
-	return name_in(f, tag->name, names);
-}
-
-static void foreign_start(struct finder *f, const struct html_token *tag)
+static void foreign_start(struct finder *f, const struct html_token *tag, const struct element *e)
 {
 	bool html = false;
 
-	if (in_foreign(f) && breaks_out(f, tag))
+	if (in_foreign(f) && breaks_out(f, tag, e))
 		while (in_foreign(f))
 			f->foreign_depth--;
-	if (in_foreign(f) && is_integration_point(f, tag))
+	if (in_foreign(f) && e->facts & ELEMENT_INTEGRATION)
 		html = true;
-	else if (!html_name_is(f->bytes, tag->name, "svg") &&
-		 !html_name_is(f->bytes, tag->name, "math"))
+	else if (e->id != E_SVG && e->id != E_MATH)
 		return;
 	if (!tag->self_closing && f->foreign_depth < FOREIGN_DEPTH_MAX)
 		f->foreign[f->foreign_depth++] = (struct foreign){tag->name, html};
@@ -136,14 +118,14 @@ static void add_link(struct finder *f, const struct html_token *tag, const struc
 }
 
 /* base: where the token's bytes begin in the document. */
-static void look_for_link(struct finder *f, const struct html_token *tag, size_t base,
-			  bool conditional)
+static void look_for_link(struct finder *f, const struct html_token *tag, const struct element *e,
+			  size_t base, bool conditional)
 {
 	const char *bytes = f->bytes + base;
 	size_t n = tag->name.end - tag->name.start;
 	bool vml = n > 2 && strncasecmp(bytes + tag->name.start, "v:", 2) == 0;
 
-	if (!vml && !html_name_is(bytes, tag->name, "a") && !html_name_is(bytes, tag->name, "area"))
+	if (!vml && !(e->facts & ELEMENT_LINK))
 		return;
 	const struct html_attr *href = html_attr(bytes, tag, "href");
 	if (href && href->quote != HTML_NO_VALUE)
@@ -186,10 +168,10 @@ static void look_into_comment(struct finder *f, struct html_range content)
 	while (html_next(&t, &token)) {
 		if (token.kind != HTML_START_TAG)
 			continue;
-		look_for_link(f, &token, content.start, true);
-		enum html_text_mode mode = html_text_mode_of(t.bytes, &token);
-		if (mode != HTML_DATA)
-			html_set_text_mode(&t, mode, NULL);
+		const struct element *e = element_of(t.bytes, &token);
+		look_for_link(f, &token, e, content.start, true);
+		if (e->facts & (ELEMENT_RCDATA | ELEMENT_RAWTEXT))
+			html_set_text_mode(&t, html_text_mode_of(t.bytes, &token), NULL);
 	}
 }
 
@@ -240,82 +222,84 @@ static void take_charset(struct finder *f, const struct html_token *meta)
 	buf_free(&v);
 }
 
-/* Start tags that leave us in head, or before it (§13.2.6.4.3 to .6). */
-static bool stays_in_head(const struct finder *f, const struct html_token *tag)
-{
-	static const char *const names[] = {"html",   "head",     "base",     "basefont", "bgsound",
-					    "link",   "meta",     "title",    "noframes", "style",
-					    "script", "template", "noscript", NULL};
-
-	return name_in(f, tag->name, names);
-}
-
-static void enter(struct finder *f, const struct html_token *tag)
+/* §13.2.6.4.3 to .6: what is not head's begins the body. */
+static void enter(struct finder *f, const struct element *e)
 {
 	if (f->in_body || f->templates)
 		return;
-	if (html_name_is(f->bytes, tag->name, "frameset"))
+	if (e->id == E_FRAMESET)
 		f->frameset = true;
-	if (!stays_in_head(f, tag))
+	if (!(e->facts & ELEMENT_HEAD))
 		f->in_body = true;
-	else if (!html_name_is(f->bytes, tag->name, "html"))
+	else if (e->id != E_HTML)
 		f->in_head_tag = true;
+}
+
+/* Content that is no markup, or hidden. */
+static void hide_content(struct finder *f, const struct html_token *tag, const struct element *e)
+{
+	if (e->id == E_TEMPLATE && f->templates++ == 0)
+		f->hidden_from = tag->whole.start;
+	if (!(e->facts & (ELEMENT_RCDATA | ELEMENT_RAWTEXT)))
+		return;
+	html_set_text_mode(&f->t, html_text_mode_of(f->bytes, tag), NULL);
+	if (!f->templates)
+		f->hidden_from = tag->whole.start;
 }
 
 static void on_start_tag(struct finder *f, const struct html_token *tag)
 {
-	bool was_foreign = in_foreign(f);
+	const struct element *e = element_of(f->bytes, tag);
+	bool was_foreign = in_foreign(f), inside = f->foreign_depth > 0;
 
-	enter(f, tag);
-	foreign_start(f, tag);
-	f->t.cdata_allowed = in_foreign(f);
-	if (html_name_is(f->bytes, tag->name, "meta"))
+	enter(f, e);
+	if (e->id == E_META)
 		take_charset(f, tag);
-	if ((html_name_is(f->bytes, tag->name, "html") ||
-	     html_name_is(f->bytes, tag->name, "body")) &&
+	if ((e->id == E_HTML || e->id == E_BODY) &&
 	    html_attr(f->bytes, tag, "data-gatepost-notrack"))
 		f->out->opted_out = true;
-	if (was_foreign && in_foreign(f)) {
-		look_for_link(f, tag, 0, false);
+	foreign_start(f, tag, e);
+	f->t.cdata_allowed = in_foreign(f);
+	bool shown = f->in_body && !f->templates && !f->frameset;
+	if (shown || was_foreign)
+		look_for_link(f, tag, e, 0, false);
+	/* A title in svg is svg's: in_foreign() is over, but it is no raw text. */
+	if (was_foreign && (in_foreign(f) || e->facts & ELEMENT_INTEGRATION))
 		return;
-	}
-	if (html_name_is(f->bytes, tag->name, "template") && f->templates++ == 0)
-		f->hidden_from = tag->whole.start;
-	if (f->in_body && !f->templates && !f->frameset)
-		look_for_link(f, tag, 0, false);
-	enum html_text_mode mode = html_text_mode_of(f->bytes, tag);
-	if (mode != HTML_DATA && !(was_foreign && is_integration_point(f, tag))) {
-		html_set_text_mode(&f->t, mode, NULL);
-		if (!f->templates)
-			f->hidden_from = tag->whole.start;
-	}
+	if (shown && (!inside || !f->foreign_depth))
+		formatting_start(&f->formatting, tag, e);
+	hide_content(f, tag, e);
 }
 
 static void on_end_tag(struct finder *f, const struct html_token *tag)
 {
-	if (html_name_is(f->bytes, tag->name, "template") && f->templates)
+	const struct element *e = element_of(f->bytes, tag);
+
+	if (e->id == E_TEMPLATE && f->templates)
 		f->templates--;
 	if (f->templates)
 		return;
-	bool body = html_name_is(f->bytes, tag->name, "body");
-	bool html = html_name_is(f->bytes, tag->name, "html");
-	if (body || html || html_name_is(f->bytes, tag->name, "br"))
+	if (e->id == E_BODY || e->id == E_HTML || e->id == E_BR)
 		f->in_body = true;
-	if (body)
-		f->body_end = tag->whole.start;
-	if (html)
-		f->html_end = tag->whole.start;
+	if (e->id == E_BODY)
+		f->body_end = formatting_place(&f->formatting, tag->whole.start);
+	if (e->id == E_HTML)
+		f->html_end = formatting_place(&f->formatting, tag->whole.start);
+	bool inside = f->foreign_depth > 0;
 	foreign_end(f, tag);
 	f->t.cdata_allowed = in_foreign(f);
+	if (!inside && f->in_body && e->id != E_BODY && e->id != E_HTML)
+		formatting_end(&f->formatting, tag, e);
 }
 
 static void on_text(struct finder *f, const struct html_token *text)
 {
-	if (f->in_body || f->templates || text->mode != HTML_DATA)
+	if (f->templates || text->mode != HTML_DATA)
 		return;
-	for (size_t i = text->data.start; i < text->data.end; i++)
-		if (!memchr(" \t\r\n\f", f->bytes[i], 5))
-			f->in_body = true;
+	for (size_t i = text->data.start; i < text->data.end && !f->in_body; i++)
+		f->in_body = !memchr(" \t\r\n\f", f->bytes[i], 5);
+	if (f->in_body && !f->foreign_depth)
+		formatting_text(&f->formatting, text);
 }
 
 /* --- the whole document ------------------------------------------------------------------ */
@@ -338,6 +322,8 @@ static void place_pixel(struct finder *f, struct html_range end, size_t cut_comm
 		at = f->html_end;
 	else if (at < end.end && !f->in_body)
 		at = NONE; /* all of it is hidden */
+	else
+		at = formatting_place(&f->formatting, at);
 	l->has_pixel_place = at != NONE && !f->frameset;
 	l->pixel = (struct html_range){at, at};
 }
@@ -349,6 +335,7 @@ void html_find_links(const char *bytes, size_t n, struct html_links *out)
 	size_t cut_comment = NONE;
 
 	*out = (struct html_links){0};
+	formatting_open(&f.formatting, bytes);
 	html_open(&f.t, bytes, n);
 	while (html_next(&f.t, &token)) {
 		if (token.kind == HTML_TEXT)

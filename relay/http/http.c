@@ -19,7 +19,7 @@
 #include <time.h>
 
 enum {
-	PLACES_MAX = 4096,
+	PLACES_MAX = 2048, /* a TLS connection takes some 40 KB */
 	PLACES_SPARE = 64, /* descriptors for everything else */
 	WAIT_BOUND_MS = 2000,
 	EVENTS_MAX = 20000,

@@ -101,6 +101,20 @@ static size_t rest_of_line(const struct leaf *l, size_t at)
 	return end - at - (lf && end > at && lf[-1] == '\r' ? 1 : 0);
 }
 
+/* Before white space that only padded a line (RFC 2045 §6.7 (3)): behind it, new text would make
+ * it count. floor: what must not be passed. */
+static size_t before_padding(const struct leaf *l, size_t text_at, size_t at, size_t floor)
+{
+	if (text_at > 0) {
+		struct mime_range last = transfer_map_range(&l->map, text_at - 1, text_at,
+							    l->text_len, l->source_len);
+		floor = last.end > floor ? last.end : floor;
+	}
+	while (at > floor && (l->source[at - 1] == ' ' || l->source[at - 1] == '\t'))
+		at--;
+	return at;
+}
+
 static void splice_qp(const struct leaf *l, const struct splice *splices, size_t count,
 		      struct buf *out)
 {
@@ -109,6 +123,9 @@ static void splice_qp(const struct leaf *l, const struct splice *splices, size_t
 	for (size_t i = 0; i < count; i++) {
 		struct mime_range r = transfer_map_range(&l->map, splices[i].start, splices[i].end,
 							 l->text_len, l->source_len);
+		r.start = before_padding(l, splices[i].start, r.start, at);
+		if (splices[i].start == splices[i].end)
+			r.end = r.start;
 		buf_append(out, l->source + at, r.start - at);
 		size_t column = transfer_encode_qp(splices[i].text, splices[i].len,
 						   column_of(out, start), out);

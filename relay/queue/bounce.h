@@ -8,18 +8,16 @@
 #ifndef GATEPOST_RELAY_QUEUE_BOUNCE_H
 #define GATEPOST_RELAY_QUEUE_BOUNCE_H
 
+#include "relay/deliver/dsn.h"
 #include "relay/queue/scheduler.h"
 
-/* The recipient's reply is in m->rcpts. host: who said it, "" for us. */
-void bounce_add(struct mail *m, uint32_t recipient, const char *host);
+/* The recipient's reply is in m->rcpts. host: who said it, "" for us. DSN_DELAYED: it is only
+ * late, and nothing depends on the report. */
+void bounce_add(struct mail *m, uint32_t recipient, const char *host, enum dsn_action action);
 
 void bounce_submitted(const struct message *m);
 /* Reports under way are submitted again to the next spool. */
 void bounce_spool_down(void);
-
-/* The segments, where the original's header is. */
-void bounce_segment(const struct message *m);
-void bounce_segment_gone(const struct message *m);
 
 size_t bounce_count(void);
 

@@ -13,6 +13,7 @@
 #include "relay/queue/destination.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
+#include "relay/queue/notice.h"
 #include "relay/queue/parcel.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
@@ -102,26 +103,53 @@ static void on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* --- the config --- */
 
+static bool is_our_name(const struct relay_config *c, const char *host)
+{
+	if (strcasecmp(host, c->host_name) == 0)
+		return true;
+	for (size_t i = 0; i < c->pool_count; i++)
+		if (*c->pools[i].host_name && strcasecmp(host, c->pools[i].host_name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_pool_source(const struct relay_config *c, const struct addr *addr)
+{
+	for (size_t i = 0; i < c->pool_count; i++)
+		for (size_t k = 0; k < c->pools[i].source_count; k++)
+			if (addr_cmp(&c->pools[i].sources[k], addr) == 0)
+				return true;
+	return false;
+}
+
+static bool is_wildcard(const struct addr *addr)
+{
+	static const struct addr none;
+
+	return memcmp(addr->bytes, none.bytes, sizeof(none.bytes)) == 0;
+}
+
+/* An address of ours at which we listen, at the port where we would go. */
+static bool is_our_address(const struct relay_config *c, const struct addr *addr)
+{
+	for (size_t i = 0; i < c->listener_count; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		if (l->kind != LISTENER_RELAY || l->port != session_peer_port())
+			continue;
+		if (addr_cmp(&l->address, addr) == 0 ||
+		    (is_wildcard(&l->address) && is_pool_source(c, addr)))
+			return true;
+	}
+	return false;
+}
+
 static bool is_ours(const char *host, const struct addr *addr, void *arg)
 {
 	const struct relay_config *c = scheduler.process->config;
-	uint16_t port = c->lab_smtp_port ? c->lab_smtp_port : 25;
 
 	(void)arg;
-	if (host) {
-		bool ours = strcasecmp(host, c->host_name) == 0;
-
-		for (size_t i = 0; i < c->pool_count; i++)
-			ours |= *c->pools[i].host_name &&
-				strcasecmp(host, c->pools[i].host_name) == 0;
-		return ours;
-	}
-	/* An address that we listen on at the port where we would go. */
-	for (size_t i = 0; i < c->listener_count; i++)
-		if (c->listeners[i].kind == LISTENER_RELAY && c->listeners[i].port == port &&
-		    addr_cmp(&c->listeners[i].address, addr) == 0)
-			return true;
-	return false;
+	return host ? is_our_name(c, host) : is_our_address(c, addr);
 }
 
 static void open_dns(void)
@@ -319,10 +347,10 @@ static void deliver_message(struct process *p, enum role_id from, struct channel
 		bounce_submitted(m);
 		break;
 	case MSG_SEGMENT:
-		bounce_segment(m);
+		notice_segment(m);
 		break;
 	case MSG_SEGMENT_GONE:
-		bounce_segment_gone(m);
+		notice_segment_gone(m);
 		break;
 	case MSG_PREPARED:
 		prepare_answer(c, m);

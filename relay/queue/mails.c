@@ -95,23 +95,45 @@ struct mail *mail_find(uint64_t id)
 	return m;
 }
 
-static void take_recipient(struct rcpt *to, const struct recipient *from)
+/* The replies live in the rcpts from here on: true when the envelope had any. */
+static bool take_recipients(struct mail *m, struct envelope *e)
 {
-	to->state = from->state;
-	to->attempts = from->attempts;
-	to->next_ms = from->next_ms;
-	to->next = NO_RCPT;
-	if (*from->reply)
-		rcpt_set_reply(to, from->reply);
+	bool replies = false;
+
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		struct recipient *from = &e->recipients[i];
+		struct rcpt *to = &m->rcpts[i];
+
+		to->state = from->state;
+		to->attempts = from->attempts;
+		to->next_ms = from->next_ms;
+		to->next = NO_RCPT;
+		if (*from->reply) {
+			rcpt_set_reply(to, from->reply);
+			envelope_set(&from->reply, "");
+			replies = true;
+		}
+		if (to->state == RECIPIENT_WAITING || to->state == RECIPIENT_HELD)
+			m->left++;
+	}
+	return replies;
 }
 
-struct mail *mail_add(const struct envelope *e, const struct place *place, const void *envelope,
-		      size_t n)
+static void keep_envelope(struct mail *m, const void *bytes, size_t n)
+{
+	m->envelope = malloc(n);
+	if (!m->envelope)
+		abort();
+	memcpy(m->envelope, bytes, n);
+	m->envelope_len = (uint32_t)n;
+}
+
+struct mail *mail_add(struct envelope *e, const struct place *place, const void *envelope, size_t n)
 {
 	if (mail_find(e->id))
 		return NULL;
 	struct mail *m = calloc(1, sizeof(*m) + e->recipient_count * sizeof(*m->rcpts));
-	if (!m || !(m->envelope = malloc(n)))
+	if (!m)
 		abort();
 	m->id = e->id;
 	m->place = *place;
@@ -119,13 +141,15 @@ struct mail *mail_add(const struct envelope *e, const struct place *place, const
 	m->account = account_named(e->account);
 	m->account->mails++;
 	m->flags = e->flags;
-	memcpy(m->envelope, envelope, n);
-	m->envelope_len = (uint32_t)n;
 	m->rcpt_count = (uint16_t)e->recipient_count;
-	for (size_t i = 0; i < e->recipient_count; i++) {
-		take_recipient(&m->rcpts[i], &e->recipients[i]);
-		if (m->rcpts[i].state == RECIPIENT_WAITING || m->rcpts[i].state == RECIPIENT_HELD)
-			m->left++;
+	if (take_recipients(m, e)) {
+		struct buf bare = BUF_INIT;
+
+		envelope_encode(e, &bare);
+		keep_envelope(m, bare.data, bare.len);
+		buf_free(&bare);
+	} else {
+		keep_envelope(m, envelope, n);
 	}
 	table_grow();
 	struct mail **slot = slot_of(m->id);

@@ -15,8 +15,11 @@ struct account *account_named(const char *name);
 void accounts_reload(const struct relay_config *c);
 struct account *account_next(const struct account *after); /* NULL: the first; NULL at the end */
 
-/* Takes the envelope's bytes over as a copy. NULL when there is one of that number. */
-struct mail *mail_add(const struct envelope *e, const struct place *place, const void *envelope,
+/*
+ * envelope[n] is e, encoded; a copy is kept. The replies in e are moved out of it. NULL when there
+ * is one of that number.
+ */
+struct mail *mail_add(struct envelope *e, const struct place *place, const void *envelope,
 		      size_t n);
 struct mail *mail_find(uint64_t id);
 /* Its parcels are gone already. */

@@ -8,6 +8,7 @@
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/prepare.h"
+#include "relay/track/idn.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -19,15 +20,20 @@
 
 /* --- making --- */
 
-/* What stands behind the last @, in lower case. */
+/* What stands behind the last @ as DNS knows it; as it stands where DNS knows no such thing. */
 static void domain_of(const char *address, char out[DNS_NAME_MAX])
 {
 	const char *at = strrchr(address, '@');
+	struct buf ascii = BUF_INIT;
 	size_t n = 0;
 
-	for (const char *s = at ? at + 1 : ""; *s && n + 1 < DNS_NAME_MAX; s++)
-		out[n++] = *s >= 'A' && *s <= 'Z' ? (char)(*s + 'a' - 'A') : *s;
+	at = at ? at + 1 : "";
+	if (idn_to_ascii(at, strlen(at), &ascii) && ascii.len < DNS_NAME_MAX)
+		at = buf_str(&ascii);
+	for (; *at && n + 1 < DNS_NAME_MAX; at++)
+		out[n++] = *at >= 'A' && *at <= 'Z' ? (char)(*at + 'a' - 'A') : *at;
 	out[n] = '\0';
+	buf_free(&ascii);
 }
 
 static struct parcel *parcel_new(struct mail *m, struct destination *d)
@@ -74,9 +80,12 @@ void parcels_make(struct mail *m)
 {
 	struct envelope *e = mail_envelope(m);
 
-	for (uint16_t i = m->rcpt_count; i-- > 0;)
-		if (m->rcpts[i].state == RECIPIENT_WAITING || m->rcpts[i].state == RECIPIENT_HELD)
+	for (uint16_t i = m->rcpt_count; i-- > 0;) {
+		const struct rcpt *r = &m->rcpts[i];
+
+		if (!r->bouncing && (r->state == RECIPIENT_WAITING || r->state == RECIPIENT_HELD))
 			add_recipient(m, e, i);
+	}
 	envelope_free(e);
 	for (struct parcel *p = m->parcels, *next; p; p = next) {
 		next = p->next;
@@ -234,7 +243,7 @@ static void settle_failed(struct settling *s, uint32_t i, const char *reply, enu
 	tell(s, i, kind, reply);
 	if (!s->silent && dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_FAILED)) {
 		r->bouncing = true;
-		bounce_add(m, i, s->host);
+		bounce_add(m, i, s->host, DSN_FAILED);
 		return;
 	}
 	r->state = RECIPIENT_FAILED;
@@ -267,6 +276,9 @@ static bool settle_later(struct settling *s, uint32_t i, const char *reply)
 	rcpt_set_reply(r, reply);
 	tell(s, i, EVENT_DEFERRED, reply);
 	add_item(s, i);
+	if (dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_DELAYED) &&
+	    retry_tell_delay(&rules, m->accepted_ms, s->now_ms, s->next_ms))
+		bounce_add(m, i, s->host, DSN_DELAYED);
 	return true;
 }
 

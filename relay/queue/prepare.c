@@ -88,6 +88,7 @@ static void hand_out(struct worker *w, struct body *b)
 	struct buf payload = BUF_INIT;
 
 	b->id = ++last_id;
+	b->place = m->place;
 	b->next = w->bodies;
 	w->bodies = b;
 	w->busy++;
@@ -208,7 +209,10 @@ static void take_answer(struct parcel *p, struct message *m, const struct prepar
 
 	/* From here on prepare_cancel() may free it. */
 	p->state = PARCEL_PREPARED;
-	if (answer->status == PREPARED_LATER) {
+	if (answer->status == PREPARED_LATER &&
+	    memcmp(&b->place, &p->mail->place, sizeof(b->place))) {
+		parcel_again(p); /* the body was moved meanwhile */
+	} else if (answer->status == PREPARED_LATER) {
 		parcel_put_off(p, answer->reason, "", "");
 	} else if (answer->status == PREPARED_NEVER) {
 		parcel_refuse(p, answer->reason, "", "");

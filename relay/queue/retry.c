@@ -12,6 +12,18 @@ uint64_t retry_wait_ms(const struct retry_rules *r, uint32_t attempts, uint32_t 
 	return wait_ms * 4 / 5 + (wait_ms * 2 / 5) * random / UINT32_MAX;
 }
 
+#define DELAY_LONGEST_MS (UINT64_C(4) * 3600 * 1000)
+
+bool retry_tell_delay(const struct retry_rules *r, uint64_t accepted_ms, uint64_t now_ms,
+		      uint64_t next_ms)
+{
+	uint64_t delay_ms = (uint64_t)r->expire_s * 1000 / 4;
+	uint64_t tell_ms =
+		accepted_ms + (delay_ms < DELAY_LONGEST_MS ? delay_ms : DELAY_LONGEST_MS);
+
+	return now_ms < tell_ms && tell_ms <= next_ms;
+}
+
 uint64_t retry_expiry_ms(const struct retry_rules *r, uint64_t accepted_ms)
 {
 	return accepted_ms + (uint64_t)r->expire_s * 1000;

@@ -26,6 +26,13 @@ uint64_t retry_wait_ms(const struct retry_rules *r, uint32_t attempts, uint32_t 
 uint64_t retry_next_ms(const struct retry_rules *r, uint64_t accepted_ms, uint64_t now_ms,
 		       uint32_t attempts, uint32_t random);
 
+/*
+ * Is now the time to tell the sender that it is late? True for one attempt of a recipient: the
+ * last one before 4 hours, or a quarter of the time until expiry if that is less, have passed.
+ */
+bool retry_tell_delay(const struct retry_rules *r, uint64_t accepted_ms, uint64_t now_ms,
+		      uint64_t next_ms);
+
 uint64_t retry_expiry_ms(const struct retry_rules *r, uint64_t accepted_ms);
 bool retry_expired(const struct retry_rules *r, uint64_t accepted_ms, uint64_t now_ms);
 

@@ -107,6 +107,7 @@ struct body {
 	struct parcel *parcel;  /* NULL: nobody wants it any more */
 	struct body *next;      /* of the same worker */
 	uint64_t id;            /* of the PREPARE */
+	struct place place;     /* where the worker looks */
 	int fd;                 /* -1 until PREPARED */
 	uint64_t size;
 	uint32_t links;

@@ -19,7 +19,7 @@ bool session_is_opening(const struct session *s)
 	return s->state == SESSION_RESOLVING || s->state == SESSION_CONNECTING;
 }
 
-static uint16_t peer_port(void)
+uint16_t session_peer_port(void)
 {
 	uint16_t lab = scheduler.process->config->lab_smtp_port;
 
@@ -42,7 +42,7 @@ static void say_peer(const struct session *s, struct buf *out)
 	char text[ADDR_STR_MAX];
 
 	say_host(s, out);
-	buf_printf(out, ":%u", peer_port());
+	buf_printf(out, ":%u", session_peer_port());
 	if (*s->destination->pool)
 		buf_printf(out, " pool %s", s->destination->pool);
 	buf_printf(out, " from %s", addr_format(&source, text));
@@ -122,7 +122,7 @@ static bool try_target(struct session *s, const struct config_pool *pool)
 	struct client_target to = {
 		.host = t->to.host,
 		.addr = t->to.addr,
-		.port = peer_port(),
+		.port = session_peer_port(),
 		.helo = route_host_name(c, pool),
 		.tls = s->plain ? NULL : scheduler.tls,
 	};

@@ -14,6 +14,9 @@ void session_send(struct session *s, struct parcel *p);
 /* Breaks off, at once; a parcel under way is put back. For a change of resolvers, or the end. */
 void session_abort(struct session *s);
 
+/* Where all peers are spoken to: 25, or a lab's. */
+uint16_t session_peer_port(void);
+
 bool session_is_opening(const struct session *s);
 
 #endif

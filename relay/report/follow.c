@@ -15,8 +15,9 @@ struct follower {
 	struct event_store *store;    /* NULL: to be opened */
 	struct events_reader *reader; /* NULL: to begin at the store's place */
 	struct follower_counts counts;
-	uint64_t forgotten; /* the file up to which the journal was told to forget */
-	bool failing;       /* said so in the log already */
+	uint64_t store_bytes;
+	uint64_t let_go; /* the file up to which the journal was told to forget */
+	bool failing;    /* said so in the log already */
 };
 
 static void drop_reader(struct follower *f)
@@ -121,19 +122,29 @@ static enum store_status let_go(struct follower *f, struct events *e)
 	struct place_in_events place = event_store_place(f->store);
 
 	events_followed(e, place);
-	if (place.file == f->forgotten)
+	if (place.file == f->let_go)
 		return STORE_OK;
 	enum store_status status = event_store_checkpoint(f->store);
 	if (status == STORE_OK) {
 		events_forget(e, place);
-		f->forgotten = place.file;
+		f->let_go = place.file;
 	}
+	return status;
+}
+
+static enum store_status trim(struct follower *f, size_t *dropped)
+{
+	enum store_status status = event_store_trim(f->store, f->store_bytes, dropped);
+
+	if (*dropped && !f->counts.forgotten)
+		log_info("the event store has reached its size: the oldest events go");
+	f->counts.forgotten += *dropped;
 	return status;
 }
 
 enum follow follower_step(struct follower *f, struct events *e, size_t records)
 {
-	size_t carried = 0;
+	size_t carried = 0, dropped = 0;
 
 	if (!f->store && !open_store(f))
 		return FOLLOW_FAILED;
@@ -142,21 +153,24 @@ enum follow follower_step(struct follower *f, struct events *e, size_t records)
 	enum store_status status = carry(f, records, &carried);
 	if (status == STORE_OK)
 		status = let_go(f, e);
+	if (status == STORE_OK)
+		status = trim(f, &dropped);
 	if (status != STORE_OK)
 		return not_ok(f, status);
 	if (f->failing)
 		log_info("the event store works again");
 	f->failing = false;
-	return carried == records ? FOLLOW_MORE : FOLLOW_DONE;
+	return carried == records ? FOLLOW_MORE : dropped ? FOLLOW_TRIMMED : FOLLOW_DONE;
 }
 
-struct follower *follower_new(int dir, const char *path)
+struct follower *follower_new(int dir, const char *path, uint64_t store_bytes)
 {
 	struct follower *f = calloc(1, sizeof(*f));
 	if (!f)
 		abort();
 	f->dir = dir;
 	f->path = path;
+	f->store_bytes = store_bytes;
 	open_store(f);
 	return f;
 }

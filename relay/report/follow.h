@@ -18,16 +18,22 @@
 struct follower;
 
 /* dir: the working directory as a descriptor; path: the store's file in it. Both stay the
- * caller's. */
-struct follower *follower_new(int dir, const char *path);
+ * caller's. Over store_bytes the store forgets its oldest events. */
+struct follower *follower_new(int dir, const char *path, uint64_t store_bytes);
 void follower_free(struct follower *f);
 
 /* How far the store is; {0, 0} while it cannot be opened. */
 struct place_in_events follower_place(const struct follower *f);
 
-enum follow { FOLLOW_MORE, FOLLOW_DONE, FOLLOW_FAILED };
+enum follow {
+	FOLLOW_MORE,    /* the journal holds more */
+	FOLLOW_TRIMMED, /* all is carried over; the store may still be too large */
+	FOLLOW_DONE,
+	FOLLOW_FAILED,
+};
 
-/* Carries at most that many records over. FOLLOW_FAILED: try again in FOLLOW_AGAIN_S. */
+/* Carries at most that many records over, and has the store forget some when it is too large.
+ * FOLLOW_FAILED: try again in FOLLOW_AGAIN_S. */
 enum follow follower_step(struct follower *f, struct events *e, size_t records);
 enum { FOLLOW_AGAIN_S = 10 };
 
@@ -41,6 +47,7 @@ struct follower_counts {
 	uint64_t set_aside;
 	uint64_t damaged_bytes; /* of the journal, stepped over */
 	uint64_t damaged_events;
+	uint64_t forgotten; /* rows that the store forgot over its size */
 };
 struct follower_counts follower_counts(const struct follower *f);
 

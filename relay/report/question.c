@@ -153,10 +153,11 @@ static enum store_status ask_statistics(struct event_store *s, const struct ques
 		event_store_statistics(s, q->query.account, q->query.since_ms, &accounts);
 
 	if (status == STORE_OK)
-		*answer = json_pack("{s:b, s:o, s:I, s:I, s:I, s:I}", "ok", 1, "accounts", accounts,
-				    "lost", (json_int_t)facts->lost, "damaged_bytes",
+		*answer = json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "accounts",
+				    accounts, "lost", (json_int_t)facts->lost, "damaged_bytes",
 				    (json_int_t)facts->damaged_bytes, "set_aside",
-				    (json_int_t)facts->set_aside, "journal_bytes",
+				    (json_int_t)facts->set_aside, "forgotten",
+				    (json_int_t)facts->forgotten, "journal_bytes",
 				    (json_int_t)facts->journal_bytes);
 	return status;
 }

@@ -24,6 +24,7 @@ struct question_facts {
 	uint64_t lost;          /* events */
 	uint64_t damaged_bytes; /* of the journal */
 	uint64_t set_aside;     /* corrupt stores */
+	uint64_t forgotten;     /* rows, over the store's size */
 	uint64_t journal_bytes;
 };
 

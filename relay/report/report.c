@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -117,7 +118,7 @@ static void on_follow(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)events;
 	enum follow status = follower_step(report.follower, report.events, FOLLOW_RECORDS);
-	double after_s = status == FOLLOW_MORE ? 0. : FOLLOW_AGAIN_S;
+	double after_s = status == FOLLOW_FAILED ? FOLLOW_AGAIN_S : 0.;
 
 	ev_timer_stop(loop, w);
 	ev_timer_set(w, after_s, FOLLOW_S);
@@ -144,6 +145,7 @@ static void answer(struct channel *c, struct message *m)
 		.lost = report.lost + events_lost(report.events) + counts.damaged_events,
 		.damaged_bytes = report.torn + counts.damaged_bytes,
 		.set_aside = counts.set_aside,
+		.forgotten = counts.forgotten,
 		.journal_bytes = events_bytes(report.events),
 	};
 	enum store_status status =
@@ -155,15 +157,18 @@ static void answer(struct channel *c, struct message *m)
 
 /* ---- the role ---- */
 
-/* The journal takes an eighth of its file system at most: the store needs room for the same. */
-static struct events_bounds bounds(void)
+/* Of its file system the journal takes an eighth at most and the store a half: what is left is for
+ * a store that was set aside, and for the write-ahead log. */
+static struct events_bounds bounds(uint64_t *store_bytes)
 {
 	struct statvfs fs;
-	uint64_t size = 0;
+	uint64_t all = 0;
 
 	if (fstatvfs(report.dir, &fs) == 0)
-		size = (uint64_t)fs.f_blocks * fs.f_frsize / 8;
+		all = (uint64_t)fs.f_blocks * fs.f_frsize;
+	uint64_t size = all / 8;
 	size = size < 32 * MIB ? 32 * MIB : size > 1024 * MIB ? 1024 * MIB : size;
+	*store_bytes = all / 2 > 32 * MIB ? all / 2 : 32 * MIB;
 	return (struct events_bounds){
 		.file_bytes = size / 64 > 4 * MIB ? size / 64 : 4 * MIB,
 		.keep_bytes = size / 4,
@@ -176,14 +181,16 @@ static void report_open(struct process *p)
 	struct buf error = BUF_INIT;
 
 	report.p = p;
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
 	report.dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (report.dir < 0)
 		fatal("cannot open the directory of events: %s", strerror(errno));
-	report.follower = follower_new(report.dir, "events.db");
+	uint64_t store_bytes;
+	struct events_bounds b = bounds(&store_bytes);
+	report.follower = follower_new(report.dir, "events.db", store_bytes);
 	/* Numbers go on above the store's; and above the minutes since 1970, should the store not
 	 * be there to ask. */
 	uint64_t after = follower_place(report.follower).file, minutes = clock_wall_ms() / 60000;
-	struct events_bounds b = bounds();
 	report.events = events_open(report.dir, &b, after > minutes ? after : minutes, &report.torn,
 				    &error);
 	if (!report.events)

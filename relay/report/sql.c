@@ -14,6 +14,7 @@ const char sql_schema[] =
 	"CREATE TABLE messages("
 	"  id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, account TEXT NOT NULL,"
 	"  sender TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL);"
+	"CREATE INDEX messages_time ON messages(time_ms);"
 	"CREATE TABLE recipients("
 	"  message INTEGER NOT NULL, recipient INTEGER NOT NULL, address TEXT NOT NULL,"
 	"  state INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
@@ -55,6 +56,10 @@ const char sql_schema[] =
 	"message = ?5 AND recipient = ?6 AND kind = ?3 AND time_ms >= ?2 - ?2 % 60000" \
 	" AND time_ms < ?2 - ?2 % 60000 + 60000 AND class = ?4 AND url = ?13"
 
+#define OLD_MESSAGES                               \
+	"(SELECT id FROM messages WHERE time_ms <" \
+	" (SELECT time_ms FROM events ORDER BY id LIMIT 1) ORDER BY time_ms, id LIMIT ?1)"
+
 const char *const sql_texts[SQL_COUNT_OF] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -88,4 +93,10 @@ const char *const sql_texts[SQL_COUNT_OF] = {
 	[SQL_STATISTICS] = "SELECT account, kind, class, sum(n) FROM counts"
 			   " WHERE (?1 IS NULL OR account = ?1) AND hour >= ?2"
 			   " GROUP BY account, kind, class ORDER BY account, kind, class",
+	[SQL_SIZE] = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
+		     " pragma_freelist_count, pragma_page_size",
+	[SQL_DROP_EVENTS] =
+		"DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?1)",
+	[SQL_DROP_RECIPIENTS] = "DELETE FROM recipients WHERE message IN " OLD_MESSAGES,
+	[SQL_DROP_MESSAGES] = "DELETE FROM messages WHERE id IN " OLD_MESSAGES,
 };

@@ -59,6 +59,31 @@ static enum store_status run(struct event_store *s, enum sql which)
 
 /* ---- opening ---- */
 
+/*
+ * SQLite makes every name absolute when a file is opened, and removes its log under that name when
+ * it is closed; by then this process has another root directory. So names stay as they are given.
+ */
+static int name_as_given(sqlite3_vfs *vfs, const char *name, int cap, char *out)
+{
+	(void)vfs;
+	if ((size_t)snprintf(out, (size_t)cap, "%s", name) >= (size_t)cap)
+		return SQLITE_CANTOPEN;
+	return SQLITE_OK;
+}
+
+static const char *relative_vfs(void)
+{
+	static sqlite3_vfs vfs;
+
+	if (!vfs.zName) {
+		vfs = *sqlite3_vfs_find(NULL);
+		vfs.zName = "relative";
+		vfs.xFullPathname = name_as_given;
+		sqlite3_vfs_register(&vfs, 0);
+	}
+	return vfs.zName;
+}
+
 static enum store_status make_schema(struct event_store *s)
 {
 	sqlite3_stmt *st;
@@ -122,7 +147,7 @@ struct event_store *event_store_open(const char *path, enum store_status *status
 	int code = sqlite3_open_v2(path, &s->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				   NULL);
+				   relative_vfs());
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	*status = code == SQLITE_OK ? make_schema(s) : fail(s, code);
@@ -308,11 +333,41 @@ void event_store_rollback(struct event_store *s)
 
 enum store_status event_store_checkpoint(struct event_store *s)
 {
-	int pages = 0, done = 0;
-	int code =
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &pages, &done);
+	/* Not truncated: on a disk that is full by then, the log's room is still ours. */
+	int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 
 	return code == SQLITE_OK ? STORE_OK : fail(s, code);
+}
+
+static enum store_status drop(struct event_store *s)
+{
+	static const enum sql steps[] = {SQL_DROP_EVENTS, SQL_DROP_RECIPIENTS, SQL_DROP_MESSAGES};
+	enum store_status status = event_store_begin(s);
+
+	for (size_t i = 0; status == STORE_OK && i < sizeof(steps) / sizeof(*steps); i++) {
+		sqlite3_bind_int(s->statements[steps[i]], 1, STORE_TRIM_AT_ONCE);
+		status = run(s, steps[i]);
+	}
+	return status == STORE_OK ? event_store_commit(s, s->place) : status;
+}
+
+enum store_status event_store_trim(struct event_store *s, uint64_t max_bytes, size_t *dropped)
+{
+	sqlite3_stmt *st = s->statements[SQL_SIZE];
+	int code = sqlite3_step(st);
+	uint64_t bytes = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+
+	sqlite3_reset(st);
+	*dropped = 0;
+	if (code != SQLITE_ROW)
+		return fail(s, code);
+	if (bytes <= max_bytes)
+		return STORE_OK;
+	int64_t before = sqlite3_total_changes64(s->db);
+	enum store_status status = drop(s);
+	if (status == STORE_OK) /* the place is one row more */
+		*dropped = (size_t)(sqlite3_total_changes64(s->db) - before - 1);
+	return status;
 }
 
 /* ---- asking ---- */

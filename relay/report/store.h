@@ -47,7 +47,17 @@ void event_store_rollback(struct event_store *s);
 /* Everything committed survives a power cut when this gives STORE_OK. */
 enum store_status event_store_checkpoint(struct event_store *s);
 
-enum store_limit { STORE_ROWS_MAX = 1000, STORE_ANSWER_MAX = 900 * 1024 /* bytes of JSON */ };
+/*
+ * When the store holds more than max_bytes, forgets some of its oldest events and of the messages
+ * before them; *dropped: how many rows. Call it again while it forgets some. The counts stay.
+ */
+enum store_status event_store_trim(struct event_store *s, uint64_t max_bytes, size_t *dropped);
+
+enum store_limit {
+	STORE_ROWS_MAX = 1000,
+	STORE_ANSWER_MAX = 900 * 1024, /* bytes of JSON */
+	STORE_TRIM_AT_ONCE = 500,
+};
 
 struct event_query {
 	bool by_message;

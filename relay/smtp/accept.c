@@ -20,7 +20,8 @@ enum {
 	DESCRIPTORS_SPARE = 64,    /* listeners, channels, the event loop */
 	STRANGERS_PER_SOURCE = 50, /* connections of a source that is in no account's networks */
 	ACCEPTS_A_TURN = 16,
-	BODIES_SHARE = 8, /* an eighth of the memory may be bodies under way */
+	BODIES_SHARE = 8,  /* an eighth of the memory may be bodies under way */
+	BODIES_SMALL = 16, /* who holds less than a sixteenth of that is not in anybody's way */
 };
 #define BODIES_MIN ((uint64_t)64 * 1024 * 1024)
 
@@ -68,7 +69,7 @@ static const char *refusal(const struct addr *client)
 	if (acceptor.connections >= acceptor.connections_max)
 		return "421 4.7.0 too many connections are open: try again later\r\n";
 	connection_source(client, source);
-	if (tally_count(&acceptor.by_source, source) >= source_limit(client))
+	if (tally_of(&acceptor.by_source, source) >= source_limit(client))
 		return "421 4.7.0 too many connections from your address are open\r\n";
 	return NULL;
 }
@@ -332,6 +333,29 @@ static uint64_t bodies_share(void)
 	uint64_t share = pages > 0 ? (uint64_t)pages * (uint64_t)page / BODIES_SHARE : 0;
 
 	return share > BODIES_MIN ? share : BODIES_MIN;
+}
+
+/* ---- room ---- */
+
+void acceptor_hold(struct acceptor *a, const char *account, uint64_t bytes)
+{
+	a->body_bytes += bytes;
+	tally_add(&a->bytes_by_account, account, bytes);
+}
+
+void acceptor_release(struct acceptor *a, const char *account, uint64_t bytes)
+{
+	a->body_bytes -= bytes;
+	tally_take(&a->bytes_by_account, account, bytes);
+}
+
+bool acceptor_has_room(const struct acceptor *a, const char *account)
+{
+	uint64_t held = tally_of(&a->bytes_by_account, account);
+
+	if (a->body_bytes < a->body_bytes_max)
+		return held < a->body_bytes_max / 2;
+	return a->body_bytes < 2 * a->body_bytes_max && held < a->body_bytes_max / BODIES_SMALL;
 }
 
 static void exit_when_done(struct acceptor *a)

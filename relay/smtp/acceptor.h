@@ -31,7 +31,9 @@ struct acceptor {
 	struct tickets logins;      /* -> struct connection */
 	struct tickets submissions; /* -> struct submission */
 	struct tally by_source, by_account;
-	uint64_t body_bytes, body_bytes_max; /* of all messages under way */
+	/* Of all messages under way, and of each account's. */
+	uint64_t body_bytes, body_bytes_max;
+	struct tally bytes_by_account;
 	/* Refusals of strangers in the log of events: so many a minute. */
 	uint64_t stranger_minute;
 	unsigned stranger_events;
@@ -41,5 +43,12 @@ struct acceptor {
 	/* A connection, or an answer that one waited for, is gone. */
 	void (*less)(struct acceptor *a);
 };
+
+/* Bytes of a message that came in, and that went on or away. */
+void acceptor_hold(struct acceptor *a, const char *account, uint64_t bytes);
+void acceptor_release(struct acceptor *a, const char *account, uint64_t bytes);
+/* Is there room for another message of the account? A small account finds some when a large one
+ * has taken its half. */
+bool acceptor_has_room(const struct acceptor *a, const char *account);
 
 #endif

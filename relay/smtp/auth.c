@@ -4,14 +4,15 @@
  * is yes or no.
  *
  * A check by crypt(5) is made slow on purpose (yescrypt: 32 ms), so checks are done one at a time,
- * in the order that attempts.h finds fair, with a turn of the event loop between two. What was
- * right a moment ago is remembered (proofs.h) and answered at once: a web server that logs in for
- * each message costs one check every five minutes. An unknown user costs a check against a hash of
- * the same kind, so that nobody learns who exists by looking at the clock.
+ * in a thread of their own (checker.h), in the order that attempts.h finds fair. What was right a
+ * moment ago is remembered (proofs.h) and answered at once: a web server that logs in for each
+ * message costs one check every five minutes. An unknown user costs a check against a hash of the
+ * same kind, so that nobody learns who exists by looking at the clock.
  */
 #include "lib/log.h"
 #include "relay/process.h"
 #include "relay/smtp/attempts.h"
+#include "relay/smtp/checker.h"
 #include "relay/smtp/proofs.h"
 
 #include <crypt.h>
@@ -34,18 +35,22 @@ struct user {
 /* A login that waits. */
 struct asked {
 	uint64_t id;
-	struct channel *from;
+	struct channel *from; /* NULL: gone */
 	bool trusted;
+	bool exists; /* the user did when the check began */
+	bool stale;  /* the config has changed since */
 	struct auth_ask ask;
 };
 
 static struct {
+	struct ev_loop *loop;
 	struct user *users; /* sorted by name */
 	size_t user_count;
 	char no_user[CRYPT_GENSALT_OUTPUT_SIZE]; /* a setting to check against where nobody is */
 	struct proofs *successes, *trusted;
 	struct attempts *attempts;
-	ev_timer check;
+	struct asked *checked; /* what the checker is at */
+	ev_timer next;
 } auth;
 
 /* ---- users ---- */
@@ -95,24 +100,6 @@ static const char *decoy(const char *name)
 
 /* ---- checking ---- */
 
-static bool is_right(const struct user *user, const struct auth_ask *ask)
-{
-	static struct crypt_data data;
-	const char *hash = user ? user->hash : decoy(ask->user);
-	const char *made = crypt_r(ask->password, hash, &data);
-	size_t n = strlen(hash);
-	bool equal;
-
-	if (!made || made[0] == '*') {
-		if (user)
-			log_error("the password hash of user %s cannot be used", user->name);
-		return false;
-	}
-	equal = strlen(made) == n && proofs_equal(made, hash, n);
-	explicit_bzero(&data, sizeof(data));
-	return equal && user;
-}
-
 static struct proof_key success_key(const struct auth_ask *ask)
 {
 	return proofs_key(auth.successes, ask->user, strlen(ask->user), ask->password,
@@ -150,22 +137,13 @@ static void note_failure(const struct asked *a, uint64_t now_ms)
 			 failures, source, ATTEMPTS_FORGOTTEN_MS / 60000);
 }
 
-static void check_one(struct asked *a)
+static void note_success(const struct asked *a, const struct user *user, uint64_t now_ms)
 {
-	uint64_t now_ms = clock_steady_ms();
-	const struct user *user = find_user(a->ask.user);
-	struct proof_key key;
+	struct proof_key key = success_key(&a->ask);
 
-	if (is_right(user, &a->ask)) {
-		key = success_key(&a->ask);
-		proofs_add(auth.successes, &key, user->account, now_ms);
-		key = trusted_key(&a->ask);
-		proofs_add(auth.trusted, &key, "", now_ms);
-		answer(a->from, a->id, AUTH_YES, user->account);
-	} else {
-		note_failure(a, now_ms);
-		answer(a->from, a->id, AUTH_NO, "");
-	}
+	proofs_add(auth.successes, &key, user->account, now_ms);
+	key = trusted_key(&a->ask);
+	proofs_add(auth.trusted, &key, "", now_ms);
 }
 
 static void drop(void *item)
@@ -174,32 +152,68 @@ static void drop(void *item)
 	free(item);
 }
 
-static void arm(struct ev_loop *loop, uint64_t wait_ms)
+static void in_ms(uint64_t wait_ms)
 {
-	ev_timer_stop(loop, &auth.check);
-	ev_timer_set(&auth.check, (double)wait_ms / 1000, 0.);
-	ev_timer_start(loop, &auth.check);
+	ev_timer_stop(auth.loop, &auth.next);
+	ev_timer_set(&auth.next, (double)wait_ms / 1000, 0.);
+	ev_timer_start(auth.loop, &auth.next);
 }
 
-static void on_check(struct ev_loop *loop, ev_timer *w, int events)
+static void check_next(void)
 {
 	uint64_t wait_ms;
-	struct asked *a = attempts_next(auth.attempts, clock_steady_ms(), &wait_ms);
+	const struct user *user;
 
+	if (checker_is_busy())
+		return;
+	auth.checked = attempts_next(auth.attempts, clock_steady_ms(), &wait_ms);
+	if (!auth.checked) {
+		if (wait_ms != UINT64_MAX)
+			in_ms(wait_ms);
+		return;
+	}
+	user = find_user(auth.checked->ask.user);
+	auth.checked->exists = user != NULL;
+	checker_start(auth.checked->ask.password,
+		      user ? user->hash : decoy(auth.checked->ask.user));
+}
+
+static void on_next(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
 	(void)w;
 	(void)events;
-	if (a) {
-		check_one(a);
-		drop(a);
-		wait_ms = 0;
+	check_next();
+}
+
+/* The user is looked up again: a reload may have come in between. */
+static void on_checked(enum checker_verdict verdict)
+{
+	struct asked *a = auth.checked;
+	const struct user *user = find_user(a->ask.user);
+	uint64_t now_ms = clock_steady_ms();
+
+	auth.checked = NULL;
+	if (verdict == CHECKER_UNUSABLE && a->exists)
+		log_error("the password hash of user %s cannot be used", a->ask.user);
+	if (!a->from) {
+		/* Who asked is gone. */
+	} else if (a->stale) {
+		answer(a->from, a->id, AUTH_LATER, "");
+	} else if (verdict == CHECKER_RIGHT && a->exists && user) {
+		note_success(a, user, now_ms);
+		answer(a->from, a->id, AUTH_YES, user->account);
+	} else {
+		note_failure(a, now_ms);
+		answer(a->from, a->id, AUTH_NO, "");
 	}
-	if (wait_ms != UINT64_MAX)
-		arm(loop, wait_ms);
+	drop(a);
+	check_next();
 }
 
 /* ---- the role ---- */
 
-static void on_ask(struct process *p, struct channel *c, struct message *m)
+static void on_ask(struct channel *c, struct message *m)
 {
 	struct asked *a = calloc(1, sizeof(*a));
 	uint64_t now_ms = clock_steady_ms();
@@ -229,7 +243,7 @@ static void on_ask(struct process *p, struct channel *c, struct message *m)
 		drop(a);
 		return;
 	}
-	arm(p->loop, 0);
+	check_next();
 }
 
 static void auth_open(struct process *p)
@@ -242,7 +256,9 @@ static void auth_open(struct process *p)
 	auth.successes = proofs_new(SUCCESSES_MAX, SUCCESS_LIFE_MS);
 	auth.trusted = proofs_new(TRUSTED_MAX, TRUSTED_LIFE_MS);
 	auth.attempts = attempts_new();
-	ev_init(&auth.check, on_check);
+	auth.loop = p->loop;
+	ev_init(&auth.next, on_next);
+	checker_open(p->loop, on_checked);
 	load_users(p->config);
 }
 
@@ -251,12 +267,15 @@ static void auth_reload(struct process *p)
 {
 	load_users(p->config);
 	proofs_forget(auth.successes);
+	if (auth.checked)
+		auth.checked->stale = true;
 }
 
 static void auth_message(struct process *p, enum role_id from, struct channel *c, struct message *m)
 {
+	(void)p;
 	if (from == ROLE_ACCEPT && m->type == MSG_AUTH_ASK)
-		on_ask(p, c, m);
+		on_ask(c, m);
 	else
 		log_error("a message of type %u from %s is not for auth", m->type, role_name(from));
 }
@@ -269,6 +288,8 @@ static void auth_peer_down(struct process *p, enum role_id peer, unsigned index,
 	(void)index;
 	(void)c;
 	attempts_clear(auth.attempts, drop);
+	if (auth.checked)
+		auth.checked->from = NULL;
 }
 
 const struct role auth_role = {

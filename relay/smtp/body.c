@@ -2,7 +2,7 @@
 #include "relay/smtp/body.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,13 +28,13 @@ static void flush(struct body *b)
 	if (b->fd < 0)
 		b->fd = memfd_create("message", MFD_CLOEXEC);
 	if (b->fd < 0 || !write_all(b->fd, b->pending.data, b->pending.len))
-		b->failed = true;
+		b->error = errno;
 	buf_clear(&b->pending);
 }
 
 void body_append(struct body *b, const char *bytes, size_t n)
 {
-	if (b->failed)
+	if (b->error)
 		return;
 	b->size += n;
 	buf_append(&b->pending, bytes, n);
@@ -45,30 +45,29 @@ void body_append(struct body *b, const char *bytes, size_t n)
 void body_fail(struct body *b)
 {
 	body_clear(b);
-	b->failed = true;
-	errno = ENOSPC;
+	b->error = ENOSPC;
 }
 
 int body_finish(struct body *b)
 {
-	int fd;
+	int fd = -1, error;
 
-	if (!b->failed)
+	if (!b->error)
 		flush(b);
-	fd = b->failed ? -1 : b->fd;
-	if (!b->failed)
+	error = b->error;
+	if (!error) {
+		fd = b->fd;
 		b->fd = -1;
+	}
 	body_clear(b);
+	errno = error;
 	return fd;
 }
 
 void body_clear(struct body *b)
 {
-	int saved = errno;
-
 	if (b->fd >= 0)
 		close(b->fd);
 	buf_free(&b->pending);
 	*b = BODY_INIT;
-	errno = saved;
 }

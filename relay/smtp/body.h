@@ -8,13 +8,12 @@
 
 #include "lib/buf.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct body {
 	struct buf pending;
-	int fd; /* -1: none yet */
-	bool failed;
+	int fd;        /* -1: none yet */
+	int error;     /* errno; 0: none */
 	uint64_t size; /* bytes kept so far */
 };
 

@@ -70,7 +70,7 @@ const char *connection_source(const struct addr *client, char out[ADDR_STR_MAX])
 
 static void drop_body(struct connection *c)
 {
-	c->acceptor->body_bytes -= c->body.size;
+	acceptor_release(c->acceptor, c->charged, c->body.size);
 	body_clear(&c->body);
 }
 
@@ -87,9 +87,9 @@ static void connection_free(struct connection *c)
 	if (c->login_asked)
 		tickets_take(&a->logins, c->login);
 	drop_body(c);
-	tally_drop(&a->by_source, c->source);
+	tally_take(&a->by_source, c->source, 1);
 	if (c->charged[0])
-		tally_drop(&a->by_account, c->charged);
+		tally_take(&a->by_account, c->charged, 1);
 	*c->at = c->next;
 	if (c->next)
 		c->next->at = c->at;
@@ -114,11 +114,13 @@ static void on_body(void *arg, const char *bytes, size_t n)
 	struct acceptor *a = c->acceptor;
 	uint64_t before = c->body.size;
 
-	if (a->body_bytes > 2 * a->body_bytes_max)
-		body_fail(&c->body);
-	else
+	if (a->body_bytes + n <= 2 * a->body_bytes_max) {
 		body_append(&c->body, bytes, n);
-	a->body_bytes += c->body.size - before;
+		acceptor_hold(a, c->charged, c->body.size - before);
+	} else {
+		drop_body(c);
+		body_fail(&c->body);
+	}
 }
 
 /* Counts the connection for the account; NULL, or why it may not. */
@@ -127,25 +129,26 @@ static const char *on_admit(void *arg, const struct config_account *account, cha
 	struct connection *c = arg;
 	struct acceptor *a = c->acceptor;
 
+	drop_body(c); /* of a message that was refused */
 	if (!a->spool) {
 		snprintf(text, cap, "the queue is not there: try again soon");
 		return "451 4.3.0";
 	}
-	if (a->body_bytes > a->body_bytes_max) {
+	if (!acceptor_has_room(a, account->name)) {
 		snprintf(text, cap, "too much mail is coming in: try again soon");
 		return "452 4.3.1";
 	}
 	if (strcmp(c->charged, account->name) == 0)
 		return NULL;
-	if (tally_count(&a->by_account, account->name) >= account->connections_max) {
+	if (tally_of(&a->by_account, account->name) >= account->connections_max) {
 		snprintf(text, cap, "account %s has %u connections open, and no more are allowed",
 			 account->name, account->connections_max);
 		return "421 4.7.0";
 	}
 	if (c->charged[0])
-		tally_drop(&a->by_account, c->charged);
+		tally_take(&a->by_account, c->charged, 1);
 	snprintf(c->charged, sizeof(c->charged), "%s", account->name);
-	tally_add(&a->by_account, c->charged);
+	tally_add(&a->by_account, c->charged, 1);
 	c->flow = turns_account(c->charged);
 	c->weight = account->weight;
 	return NULL;
@@ -305,7 +308,7 @@ static void ask_auth(struct connection *c)
 static void submit(struct connection *c)
 {
 	c->submission = submission_send(c->acceptor, c, session_take_envelope(c->session), &c->body,
-					stream_tls_name(c->stream));
+					c->charged, stream_tls_name(c->stream));
 	if (c->submission)
 		enter(c, PHASE_ANSWER);
 	else
@@ -446,7 +449,9 @@ static void watch(struct connection *c, ev_io *w, bool wanted)
 
 static void say_what_to_wait_for(struct connection *c)
 {
-	watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
+	/* While an answer is awaited, a client is seldom early: on_event() sees to that one. */
+	if (c->phase != PHASE_ANSWER)
+		watch(c, &c->readable, c->phase == PHASE_HANDSHAKE || wants_input(c));
 	watch(c, &c->writable, unsent(c) || stream_wants_write(c->stream));
 }
 
@@ -484,9 +489,13 @@ static void ask_for_turn(struct connection *c)
 
 static void on_event(struct ev_loop *loop, ev_io *w, int events)
 {
+	struct connection *c = w->data;
+
 	(void)loop;
-	(void)events;
-	ask_for_turn(w->data);
+	if (c->phase == PHASE_ANSWER && (events & EV_READ))
+		watch(c, w, false);
+	else
+		ask_for_turn(c);
 }
 
 /* ---- answers ---- */
@@ -550,7 +559,7 @@ void connection_open(struct acceptor *a, int fd, const struct addr *client, enum
 	connection_source(client, c->source);
 	c->flow = turns_source(c->source);
 	c->weight = STRANGERS_WEIGHT;
-	tally_add(&a->by_source, c->source);
+	tally_add(&a->by_source, c->source, 1);
 	ev_io_init(&c->readable, on_event, fd, EV_READ);
 	ev_io_init(&c->writable, on_event, fd, EV_WRITE);
 	ev_init(&c->timer, on_timer);

@@ -20,15 +20,19 @@ static void drop_first(struct outbox *o)
 	o->first = e->next;
 	if (!o->first)
 		o->last = NULL;
+	if (o->unsent == e)
+		o->unsent = e->next;
 	o->bytes -= e->bytes.len;
 	buf_free(&e->bytes);
 	free(e);
 }
 
-static void send_event(struct outbox *o, const struct outbox_event *e)
+static void send_events(struct outbox *o)
 {
-	if (o->report)
-		channel_send(o->report, MSG_EVENT, e->id, &e->bytes, -1);
+	while (o->report && o->unsent && channel_backlog(o->report) < OUTBOX_BACKLOG_MAX) {
+		channel_send(o->report, MSG_EVENT, o->unsent->id, &o->unsent->bytes, -1);
+		o->unsent = o->unsent->next;
+	}
 }
 
 void outbox_put(struct outbox *o, const struct event *event)
@@ -44,13 +48,15 @@ void outbox_put(struct outbox *o, const struct event *event)
 	else
 		o->first = e;
 	o->last = e;
+	if (!o->unsent)
+		o->unsent = e;
 	o->bytes += e->bytes.len;
 	while (o->bytes > OUTBOX_BYTES_MAX && o->first != e) {
 		if (o->lost++ == 0)
 			log_warn("events are lost: report does not take them");
 		drop_first(o);
 	}
-	send_event(o, e);
+	send_events(o);
 }
 
 void outbox_kept(struct outbox *o, uint64_t id)
@@ -61,13 +67,14 @@ void outbox_kept(struct outbox *o, uint64_t id)
 		log_warn("%" PRIu64 " events were lost", o->lost);
 		o->lost = 0;
 	}
+	send_events(o);
 }
 
 void outbox_connect(struct outbox *o, struct channel *report)
 {
 	o->report = report;
-	for (const struct outbox_event *e = o->first; report && e; e = e->next)
-		send_event(o, e);
+	o->unsent = o->first;
+	send_events(o);
 }
 
 void outbox_free(struct outbox *o)

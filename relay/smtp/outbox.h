@@ -2,7 +2,7 @@
 /*
  * Events on their way to the journal (MSG_EVENT): kept until report says that they are in it, sent
  * again when report was restarted meanwhile. Bounded: what a dead report makes pile up is dropped,
- * oldest first, and the log says how much.
+ * oldest first, and the log says how much; to a slow one no more is sent than it takes.
  */
 #ifndef GATEPOST_RELAY_SMTP_OUTBOX_H
 #define GATEPOST_RELAY_SMTP_OUTBOX_H
@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OUTBOX_BYTES_MAX = 8 * 1024 * 1024 };
+enum {
+	OUTBOX_BYTES_MAX = 8 * 1024 * 1024,
+	OUTBOX_BACKLOG_MAX = 256 * 1024, /* on the channel */
+};
 
 struct outbox {
 	struct outbox_event *first, *last;
+	struct outbox_event *unsent; /* the first one that report was not given; NULL for none */
 	size_t bytes;
 	uint64_t sent_id; /* the last one given */
 	uint64_t lost;    /* since the log last said so */

@@ -13,19 +13,20 @@
 struct submission {
 	struct connection *client; /* NULL: gone */
 	struct envelope *envelope;
-	uint64_t held; /* bytes of its body */
+	uint64_t held; /* bytes of its body, in the account's name: */
+	char charged[TALLY_NAME_MAX + 1];
 	char tls[80];
 };
 
 static void submission_free(struct acceptor *a, struct submission *s)
 {
-	a->body_bytes -= s->held;
+	acceptor_release(a, s->charged, s->held);
 	envelope_free(s->envelope);
 	free(s);
 }
 
 struct submission *submission_send(struct acceptor *a, struct connection *c, struct envelope *e,
-				   struct body *body, const char *tls)
+				   struct body *body, const char *charged, const char *tls)
 {
 	struct buf payload = BUF_INIT;
 	uint64_t held = body->size;
@@ -37,7 +38,7 @@ struct submission *submission_send(struct acceptor *a, struct connection *c, str
 	if (fd < 0 || !a->spool) {
 		if (fd >= 0)
 			close(fd);
-		a->body_bytes -= held;
+		acceptor_release(a, charged, held);
 		envelope_free(e);
 		return NULL;
 	}
@@ -47,6 +48,7 @@ struct submission *submission_send(struct acceptor *a, struct connection *c, str
 	e->accepted_ms = clock_wall_ms();
 	*s = (struct submission){.client = c, .envelope = e, .held = held};
 	snprintf(s->tls, sizeof(s->tls), "%s", tls);
+	snprintf(s->charged, sizeof(s->charged), "%s", charged);
 	envelope_encode(e, &payload);
 	channel_send(a->spool, MSG_SUBMIT, tickets_give(&a->submissions, s), &payload, fd);
 	buf_free(&payload);

@@ -12,11 +12,11 @@
 struct submission;
 
 /*
- * Takes envelope and body over. NULL when it could not be sent: the spool is away, or the body was
- * not stored.
+ * Takes envelope and body over; charged: in whose name the body's bytes are held. NULL when it
+ * could not be sent: the spool is away, or the body was not stored.
  */
 struct submission *submission_send(struct acceptor *a, struct connection *c, struct envelope *e,
-				   struct body *body, const char *tls);
+				   struct body *body, const char *charged, const char *tls);
 /* The client went away. */
 void submission_forget_client(struct submission *s);
 /* MSG_SUBMITTED. */

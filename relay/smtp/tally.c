@@ -8,7 +8,7 @@
 
 struct tally_entry {
 	struct tally_entry *next;
-	unsigned count;
+	uint64_t amount;
 	char name[TALLY_NAME_MAX + 1];
 };
 
@@ -51,17 +51,19 @@ static void grow(struct tally *t)
 	free(old.buckets);
 }
 
-unsigned tally_count(const struct tally *t, const char *name)
+uint64_t tally_of(const struct tally *t, const char *name)
 {
 	const struct tally_entry *e = t->bucket_count ? *find(t, name) : NULL;
 
-	return e ? e->count : 0;
+	return e ? e->amount : 0;
 }
 
-void tally_add(struct tally *t, const char *name)
+void tally_add(struct tally *t, const char *name, uint64_t amount)
 {
 	struct tally_entry **at;
 
+	if (!amount)
+		return;
 	if (t->entries >= t->bucket_count)
 		grow(t);
 	at = find(t, name);
@@ -72,16 +74,20 @@ void tally_add(struct tally *t, const char *name)
 		snprintf((*at)->name, sizeof((*at)->name), "%s", name);
 		t->entries++;
 	}
-	(*at)->count++;
+	(*at)->amount += amount;
 }
 
-void tally_drop(struct tally *t, const char *name)
+void tally_take(struct tally *t, const char *name, uint64_t amount)
 {
 	struct tally_entry **at = t->bucket_count ? find(t, name) : NULL;
 	struct tally_entry *e = at ? *at : NULL;
 
-	if (!e || --e->count)
+	if (!e)
 		return;
+	if (e->amount > amount) {
+		e->amount -= amount;
+		return;
+	}
 	*at = e->next;
 	free(e);
 	t->entries--;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many there are of each name: connections by account, connections by source. A name that has
- * gone back to none takes no room.
+ * How much there is of each name: connections by account and by source, bytes by account. A name
+ * that has gone back to nothing takes no room.
  */
 #ifndef GATEPOST_RELAY_SMTP_TALLY_H
 #define GATEPOST_RELAY_SMTP_TALLY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { TALLY_NAME_MAX = 63 };
 
@@ -15,9 +16,10 @@ struct tally {
 	size_t bucket_count, entries;
 };
 
-unsigned tally_count(const struct tally *t, const char *name);
-void tally_add(struct tally *t, const char *name);
-void tally_drop(struct tally *t, const char *name);
+uint64_t tally_of(const struct tally *t, const char *name);
+void tally_add(struct tally *t, const char *name, uint64_t amount);
+/* At most what is there. */
+void tally_take(struct tally *t, const char *name, uint64_t amount);
 void tally_free(struct tally *t);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,9 @@ static struct {
 	size_t progress_count, progress_cap;
 	bool progress_failed; /* it waits for its retry, apart from new mail */
 	bool stopping;
+
+	/* A new deliver waits until all that the dead one had sent is read. */
+	struct channel *deliver, *next_deliver;
 
 	ev_idle quiet;           /* nothing more to read: time for a batch */
 	ev_timer progress_timer; /* the oldest progress has waited long enough */
@@ -212,15 +216,38 @@ static void spool_message(struct process *p, enum role_id from, struct channel *
 
 /* --- peers --- */
 
+/* What the last deliver has sent is known by now: of that the new one must not hear. */
+static void begin_deliver(struct channel *c)
+{
+	if (spool.progress_count)
+		commit(true);
+	spool.deliver = c;
+	announce_to(c, true);
+}
+
 static void spool_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
 {
 	(void)p;
 	(void)index;
-	/* A new deliver must not hear that a message waits which the last one has sent. */
-	if (peer == ROLE_DELIVER && spool.progress_count)
-		commit(true);
-	if (peer == ROLE_DELIVER || peer == ROLE_WORK)
-		announce_to(c, peer == ROLE_DELIVER);
+	if (peer == ROLE_WORK)
+		announce_to(c, false);
+	else if (peer == ROLE_DELIVER && spool.deliver)
+		spool.next_deliver = c;
+	else if (peer == ROLE_DELIVER)
+		begin_deliver(c);
+}
+
+static void end_deliver(struct channel *c)
+{
+	struct channel *next = spool.next_deliver;
+
+	if (c == next)
+		spool.next_deliver = NULL;
+	if (c != spool.deliver)
+		return;
+	spool.deliver = spool.next_deliver = NULL;
+	if (next)
+		begin_deliver(next);
 }
 
 /* A submitter that is gone has told nobody that the message is kept: it is dropped. What was
@@ -246,6 +273,7 @@ static void spool_peer_down(struct process *p, enum role_id peer, unsigned index
 	for (size_t i = 0; i < spool.progress_count; i++)
 		if (spool.reporters[i].channel == c)
 			spool.reporters[i].channel = NULL;
+	end_deliver(c);
 }
 
 /* --- the process --- */
@@ -276,12 +304,24 @@ static void on_moved(void *arg, const struct queued *m)
 	announce_moved(m);
 }
 
+/* A batch holds a descriptor for each message, and as many may wait on the channels. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void spool_open(struct process *p)
 {
 	static const struct store_watch watch = {on_segment, on_segment_gone, on_moved};
 	static const struct store_options options;
 	struct buf error = BUF_INIT;
 
+	raise_descriptor_limit();
 	spool.process = p;
 	spool.store = store_open(&options, &watch, NULL, &error);
 	if (!spool.store)

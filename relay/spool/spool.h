@@ -17,7 +17,7 @@
 /*
  * Progress is committed at the latest so long after it came, or once so much of it waits. This, and
  * what comes in during one sync, is what a failing box may deliver a second time (DESIGN §7.1);
- * deliver bounds it from its side by how many PROGRESS it leaves unanswered.
+ * deliver leaves at most so many unanswered (UNCONFIRMED_MAX, queue/scheduler.h).
  */
 #define SPOOL_PROGRESS_MS  50
 #define SPOOL_PROGRESS_MAX 500

@@ -17,6 +17,7 @@ const char *track_verdict_text(enum track_verdict v)
 		[TRACK_USERINFO] = "has a user name in it",
 		[TRACK_CONTROL] = "has a control character in it",
 		[TRACK_CHARSET] = "not ASCII, and the charset has no table",
+		[TRACK_GLUED] = "what stands behind it would be taken for a part of it",
 		[TRACK_NOT_WANTED] = "clicks are not wanted here",
 		[TRACK_NOT_TRACKED] = "the message is not tracked",
 	};

@@ -22,6 +22,7 @@ enum track_verdict {
 	TRACK_USERINFO,
 	TRACK_CONTROL,     /* a control character in it */
 	TRACK_CHARSET,     /* not ASCII, in a charset without a table */
+	TRACK_GLUED,       /* in text: what stands behind it would be taken for a part of it */
 	TRACK_NOT_WANTED,  /* the account or the message does not want clicks tracked */
 	TRACK_NOT_TRACKED, /* the whole message is not; see the report's reason */
 };

@@ -237,16 +237,12 @@ static size_t trim(const struct grower *g, size_t start, size_t least, size_t en
 	return end;
 }
 
-static size_t tail_end(struct grower *g, size_t start, size_t i)
+/* Where a path that goes on at i ends; the URL has at least the bytes up to `least`. */
+static size_t grow(struct grower *g, size_t start, size_t least, size_t i)
 {
 	const struct text *t = g->t;
-	size_t least = i;
 	bool stop;
 
-	if (i >= t->n || !strchr("/?#", t->s[i]))
-		return i;
-	if (t->s[i] == '/')
-		least++;
 	while (i < t->n) {
 		size_t len = char_at(t, i, &stop);
 		if (stop || (len == 1 && !(t->s[i] & 0x80) && !belongs(g, start, i)))
@@ -256,6 +252,16 @@ static size_t tail_end(struct grower *g, size_t start, size_t i)
 	if (g->depth && g->open_at[0] >= least)
 		i = g->open_at[0];
 	return trim(g, start, least, i);
+}
+
+/* The end of the URL whose host and port end at i. */
+static size_t tail_end(struct grower *g, size_t start, size_t i)
+{
+	const struct text *t = g->t;
+
+	if (i >= t->n || !strchr("/?#", t->s[i]))
+		return i;
+	return grow(g, start, i + (t->s[i] == '/'), i);
 }
 
 bool text_link_next(const char *text, size_t n, const struct charset *c, size_t *at,
@@ -283,6 +289,8 @@ bool text_link_next(const char *text, size_t n, const struct charset *c, size_t 
 			continue;
 		out->start = start;
 		out->end = tail_end(&g, start, end);
+		g.depth = 0;
+		out->glued = grow(&g, start, out->end, out->end) > out->end;
 		*at = out->end;
 		return true;
 	}

@@ -18,6 +18,9 @@
 
 struct text_link {
 	size_t start, end;
+	/* What stands right behind it would belong to a longer URL in its place
+	 * ("http://a.example,b" ends at the comma, which a path may hold). */
+	bool glued;
 };
 
 /*

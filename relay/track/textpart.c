@@ -143,17 +143,25 @@ static bool seal(const struct tracking *t, enum token_kind kind, uint32_t link, 
 	return ok;
 }
 
+/* A link as it was found. */
+struct found {
+	size_t start, end; /* in the decoded text */
+	bool opted_out, glued;
+};
+
 /* What is to become of the link to url; TRACK_DONE when its tracked form was put behind texts. */
 static enum track_verdict judge(struct textpart *p, struct tracking *t, const struct buf *url,
-				bool opted_out)
+				const struct found *found)
 {
 	bool wanted = p->html ? p->wishes.clicks_html : p->wishes.clicks_text;
 	size_t from = p->texts.len;
 
-	if (opted_out)
+	if (found->opted_out)
 		return TRACK_OPTED_OUT;
 	if (!wanted)
 		return TRACK_NOT_WANTED;
+	if (found->glued)
+		return TRACK_GLUED;
 	if (is_ours(t, url) || tracker_made(buf_str(url), url->len))
 		return TRACK_ALREADY;
 	if (is_unsubscribe(t, url))
@@ -193,30 +201,30 @@ static void take_mark_out(struct textpart *p, size_t start, size_t end)
 	add_splice(p, at, at + n, p->texts.len);
 }
 
-/* The link whose URL is written in text[start, end). */
-static void handle_link(struct textpart *p, struct tracking *t, size_t start, size_t end,
-			const struct charset *charset, bool opted_out)
+static void handle_link(struct textpart *p, struct tracking *t, const struct found *found,
+			const struct charset *charset)
 {
 	struct track_link link = {.html = p->html, .part = p->index};
 	struct buf utf8 = BUF_INIT, value = BUF_INIT, url = BUF_INIT;
-	size_t from = p->texts.len;
+	const char *written = p->leaf.text + found->start;
+	size_t n = found->end - found->start, from = p->texts.len;
 	enum url_verdict v = URL_CHARSET;
 
-	if (charset_to_utf8(charset, p->leaf.text + start, end - start, &utf8)) {
+	if (charset_to_utf8(charset, written, n, &utf8)) {
 		if (p->html)
 			html_decode_attr(buf_str(&utf8), (struct html_range){0, utf8.len}, &value);
 		else
 			buf_append(&value, buf_str(&utf8), utf8.len);
 		v = url_normalise(buf_str(&value), value.len, charset, &url);
 	} else {
-		buf_append(&value, p->leaf.text + start, end - start);
+		buf_append(&value, written, n);
 	}
-	link.verdict = v == URL_OK ? judge(p, t, &url, opted_out) : verdict_of(v);
+	link.verdict = v == URL_OK ? judge(p, t, &url, found) : verdict_of(v);
 	if (link.verdict == TRACK_DONE) {
-		add_splice(p, start, end, from);
+		add_splice(p, found->start, found->end, from);
 		t->report->link_count++;
 	} else if (v == URL_NOTRACK) {
-		take_mark_out(p, start, end);
+		take_mark_out(p, found->start, found->end);
 	}
 	const struct buf *shown = url.len ? &url : &value;
 	track_report_link(t->report, &link, buf_str(shown), shown->len);
@@ -258,8 +266,9 @@ static void track_html(struct textpart *p, struct tracking *t)
 		p->wishes = (struct wishes){0};
 	for (size_t i = 0; i < found.count; i++) {
 		const struct html_link *l = &found.links[i];
-		handle_link(p, t, l->value.start, l->value.end, charset,
-			    l->opted_out || found.opted_out);
+		struct found link = {l->value.start, l->value.end, l->opted_out || found.opted_out,
+				     false};
+		handle_link(p, t, &link, charset);
 	}
 	if (found.links_cut)
 		buf_printf(&t->report->notes, "part %u: links after the first %d are left alone\n",
@@ -278,8 +287,10 @@ static void track_plain(struct textpart *p, struct tracking *t)
 	const struct charset *charset = charset_find(p->charset);
 	struct text_link link;
 
-	for (size_t at = 0; text_link_next(l->text, l->text_len, charset, &at, &link);)
-		handle_link(p, t, link.start, link.end, charset, false);
+	for (size_t at = 0; text_link_next(l->text, l->text_len, charset, &at, &link);) {
+		struct found found = {link.start, link.end, false, link.glued};
+		handle_link(p, t, &found, charset);
+	}
 }
 
 void textpart_track(struct textpart *p, struct tracking *t)

@@ -35,7 +35,7 @@ static bool apply_item(const char *item, struct wishes *w)
 		w->opens = yes;
 	if (i == 1)
 		w->clicks_html = yes;
-	if (i == 2 || (i == 1 && !yes))
+	if (i == 1 || i == 2)
 		w->clicks_text = yes;
 	return true;
 }
@@ -84,6 +84,7 @@ bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *
 		  struct buf *error)
 {
 	struct buf v = BUF_INIT;
+	struct wishes had = *w;
 	bool ok = true;
 
 	mime_unfold(bytes, f->value, &v);
@@ -92,6 +93,9 @@ bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *
 		ok = apply_track(v.data, w, error);
 	else if (mime_field_is(bytes, f, "X-Gatepost-Campaign"))
 		ok = apply_campaign(buf_str(&v), w, error);
+	w->opens = w->opens && had.opens;
+	w->clicks_html = w->clicks_html && had.clicks_html;
+	w->clicks_text = w->clicks_text && had.clicks_text;
 	buf_free(&v);
 	return ok;
 }

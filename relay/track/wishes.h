@@ -25,8 +25,10 @@ struct wishes {
 bool wishes_is_ours(const char *bytes, const struct mime_field *f);
 
 /*
- * Applies a field of ours to the wishes; clicks= speaks of both kinds, text= of plain text alone.
- * False, with *error saying what is wrong, when it cannot be understood: then nothing is tracked.
+ * Applies a field of ours to the wishes: a message can only wish for less than its account has
+ * (yes is what there is anyway, and undoes an earlier no of the same field). clicks= speaks of
+ * both kinds of text, text= of plain text alone. False, with *error saying what is wrong, when it
+ * cannot be understood: then nothing is tracked.
  */
 bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
 		  struct buf *error);

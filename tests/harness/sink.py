@@ -76,6 +76,13 @@ class Never:
     """No reply at all: the connection stays open and silent until the client goes away."""
 
 
+class Deaf:
+    """The reply, and nothing is read any more."""
+
+    def __init__(self, reply):
+        self.reply = reply
+
+
 class Endless:
     """The line over and over, for as long as the client reads."""
 
@@ -233,6 +240,10 @@ class Session:
         if isinstance(reply, Never):
             while True:
                 self._fill()
+        if isinstance(reply, Deaf):
+            self.send(self._bytes(reply.reply))
+            self.sink.stopping.wait()
+            raise _Gone
         if isinstance(reply, Endless):
             while not self.sink.stopping.is_set():
                 self.send(self._bytes(reply.line))
@@ -312,9 +323,12 @@ class Session:
         self.tls = True
         self.reset()
 
+    def _refused(self, reply):
+        """Says a scripted reply; True unless it means yes."""
+        return reply is not None and not self._bytes(self.say(reply)).startswith(b"2")
+
     def on_mail(self, argument, reply):
-        if reply is not None:
-            self.say(reply)
+        if self._refused(reply):
             return
         if self.sender is not None:
             self.sink.fault(self, "nested MAIL")
@@ -322,17 +336,18 @@ class Session:
             return
         self.sender = address_of(argument)
         self.sender_params = argument.partition(">")[2].strip()
-        self.say("250 2.1.0 ok")
+        if reply is None:
+            self.say("250 2.1.0 ok")
 
     def on_rcpt(self, argument, reply):
         if reply is None and self.sender is None:
             reply = "503 5.5.1 MAIL first"
-        if reply is not None:
-            self.say(reply)
+        if self._refused(reply):
             return
         self.recipients.append(address_of(argument))
         self.recipient_params.append(argument.partition(">")[2].strip())
-        self.say("250 2.1.5 ok")
+        if reply is None:
+            self.say("250 2.1.5 ok")
 
     def on_data(self, argument, reply):
         if reply is None and not self.recipients:
@@ -344,15 +359,15 @@ class Session:
             self.say("354 go ahead")
         data = self._data()
         reply = self.scripted(".")
-        if reply is not None:
-            kept = not isinstance(reply, (Close, Never, Endless))
-            kept = kept and self._bytes(getattr(reply, "reply", reply)).startswith(b"2")
-        else:
-            kept = True
-        if kept and self.recipients:
+        kept = reply is None
+        if isinstance(reply, (str, bytes, Slow)):
+            kept = self._bytes(getattr(reply, "reply", reply)).startswith(b"2")
+        if self.recipients:
             message = Message(self)
             message.data = data
-            self.sink.keep(message)
+            self.sink.offered.append(message)
+            if kept:
+                self.sink.keep(message)
         self.reset()
         self.say(reply if reply is not None else "250 2.0.0 kept by %s" % self.sink.host)
 
@@ -392,6 +407,7 @@ class Sink:
         self.extensions = extensions
         self.host = host
         self.messages = []
+        self.offered = []  # those that were refused at their end as well
         self.faults = []
         self.sessions = []
         self.stopping = threading.Event()

@@ -321,5 +321,5 @@ def test_relay_queue_shows_whatever_rows_there_are(gate, relay_path):
     end = RelayEnd(relay_path, b'{"ok":true,"rows":[{"message":"A","age_s":5},'
                                b'{"message":"B","age_s":70}],"held":0}\n')
     out = gate.do("show relay queue")
-    assert out == "MESSAGE  AGE-S\nA            5\nB           70\nheld: 0\n"
+    assert out == "rows:\nMESSAGE  AGE-S\nA            5\nB           70\nheld: 0\n"
     end.close()

@@ -6,7 +6,7 @@ import re
 import pexpect
 import pytest
 
-from tests.netns.gate import SITE, Gate
+from tests.netns.gate import ROOT, SITE, Gate
 
 TERMINALS = ["dumb", "vt100"]
 
@@ -26,9 +26,13 @@ class Person:
         self.prompt(">")
 
     def prompt(self, mark):
-        """What was printed up to the prompt."""
-        self.p.expect(rf"@[\w.-]+{mark} ")
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.p.before).replace("\r", "")
+        """What was printed up to the prompt, with a press of the space bar at each screenful."""
+        said = ""
+        while self.p.expect([rf"@[\w.-]+{mark} ", "--more--"]):
+            said += self.p.before
+            self.p.send(" ")
+        said += self.p.before
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "")
 
     def do(self, line, mark=">"):
         self.p.sendline(line)
@@ -126,8 +130,9 @@ def test_long_output_stops_at_each_screenful(gate):
         assert admin.p.before.count("\n") == 23
         admin.p.send("q")
         admin.prompt(">")
-        whole = admin.do("show configuration | no-more")
-        assert "--more--" not in whole and whole.count("address 203.0.113.") == 51
+        admin.p.sendline("show configuration | no-more")
+        assert admin.p.expect(["@gw1> ", "--more--"]) == 0
+        assert admin.p.before.count("address 203.0.113.") == 51
 
 
 def test_ctrl_c_drops_the_line_and_ends_what_runs(gate):
@@ -175,3 +180,24 @@ def test_gatepostd_that_goes_away_and_comes_back(gate):
         assert "gatepostd does not answer" in admin.do("show version")
         gate.start()
         assert "KERNEL" in admin.do("show version")
+
+
+def test_the_guide_s_commands_do_what_it_says(tmp_path):
+    """docs/cli.md from its beginning to its end, as a newcomer would type it on a new box."""
+    guide = (ROOT / "docs" / "cli.md").read_text()
+    typed = re.findall(r"^    admin@gatepost([>#]) (.*)$", guide, re.M)
+    assert len(typed) > 25
+    factory = (ROOT / "board" / "qemu-x86_64" / "gatepost.conf").read_text()
+    with Gate(tmp_path, config=factory) as gate, Person(gate) as admin:
+        mark, said = ">", ""
+        for want, line in typed:
+            if want != mark:
+                admin.do("configure" if want == "#" else "exit", want)
+            mark = {"configure": "#", "exit": ">"}.get(line, want)
+            said = admin.do(line, mark)
+            for wrong in ("not known here\n", "could be", "more is needed", "may follow here"):
+                assert wrong not in said, f"{line}: {said}"
+            if line == "commit" and "offce" in said:
+                refused = re.search(r"    line 27: .*\n.*from offce;", guide).group(0)
+                assert "".join(refused.split()) in "".join(said.split())
+        assert "web1" in gate.ask("config", revision=2)["text"]

@@ -79,7 +79,7 @@ def test_config_that_fails_at_the_last_step_changes_nothing(gate):
 def test_store_that_cannot_be_written_changes_nothing(gate):
     before = gate.files()
     (gate.store / "gatepost.conf.new").mkdir()
-    answer = gate.commit(SITE.replace("gw1", "gw2"))
+    answer = gate.commit(SITE.replace("gw1", "gw2").replace("relay.example", "mx.example"))
     (gate.store / "gatepost.conf.new").rmdir()
     assert answer["ok"] is False and "gatepost.conf" in answer["error"]
     assert gate.files() == before

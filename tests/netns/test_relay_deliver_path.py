@@ -14,6 +14,7 @@ ZONES = {
     "implicit.example": "@ A 127.0.0.1\n",
     "null.example": "@ MX 0 .\n",
     "acme.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
+    "xn--bcher-kva.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
     "ours.example": "@ MX 10 relay.example.net.\n@ MX 20 mx.b.example.\n",
 }
 QUICK = {"first": 1, "longest": 2, "expire": 60}
@@ -145,10 +146,25 @@ def test_what_is_never_taken_expires(tmp_path, dns):
     with Sink(script=script) as sink, \
             relay_to(tmp_path, dns, sink, {"first": 1, "longest": 1, "expire": 2}) as relay:
         send(relay, "bob@b.example")
-        report, = sink.wait(1)
+        late, report = sink.wait(2)
+        assert b"Action: delayed" in late.data
+        assert b"Action: failed" in report.data
         assert b"Status: 5.4.7" in report.data
         assert b"450 4.2.1 mailbox busy" in report.data
         empty(relay)
+
+
+def test_a_sender_is_told_once_that_mail_is_late(tmp_path, dns):
+    script = refuse("bob@b.example", "450 4.2.1 mailbox busy", times=6)
+    with Sink(script=script) as sink, \
+            relay_to(tmp_path, dns, sink, {"first": 1, "longest": 1, "expire": 12}) as relay:
+        send(relay, "bob@b.example")
+        report, mail = sink.wait(2)
+        assert report.sender == "" and b"\r\nAction: delayed\r\n" in report.data
+        assert b"Will-Retry-Until: " in report.data
+        assert mail.recipients == ["bob@b.example"]
+        empty(relay)
+        assert len(sink.messages) == 2
 
 
 def test_one_transaction_for_the_recipients_of_one_destination(tmp_path, dns):
@@ -203,3 +219,36 @@ def test_a_connection_is_used_again(tmp_path, dns):
             sink.wait(i + 1)
         assert len({m.session for m in sink.messages}) == 1
         assert sink.faults == []
+
+
+def test_a_domain_in_other_letters_is_found(tmp_path, dns):
+    with Sink() as sink, relay_to(tmp_path, dns, sink) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as client:
+            client.ehlo()
+            client.command_encoding = "utf-8"
+            assert client.mail("joe@acme.example", options=["SMTPUTF8"])[0] == 250
+            assert client.docmd("RCPT", "TO:<bob@B\u00fccher.example>")[0] == 250
+            assert client.data(b"From: joe@acme.example\r\n\r\nx\r\n")[0] == 250
+        assert sink.wait(1)[0].recipients == ["bob@B\u00fccher.example"]
+
+
+def test_every_recipients_way_is_in_the_log(tmp_path, dns):
+    scripts = [refuse("later@b.example", "450 4.2.1 busy", times=1),
+               refuse("never@b.example", "550 5.1.1 no")]
+    pools = [{"name": "shared", "source": ["127.0.0.4"]}]
+    with Sink(script=scripts) as sink, relay_to(tmp_path, dns, sink, pool=pools) as relay:
+        send(relay, ["later@b.example", "never@b.example"])
+        sink.wait(2)
+        empty(relay)
+        wanted = [
+            ("later@b.example", "deferred", "450 4.2.1 busy"),
+            ("later@b.example", "delivered", "250 2.0.0 kept by sink.example"),
+            ("never@b.example", "bounced", "550 5.1.1 no"),
+        ]
+        rows = wait_for("all events", lambda: (lambda got: got if len(got) >= 4 else None)(
+            [e for e in relay.events() if e["event"] in ("deferred", "delivered", "bounced")]))
+        assert [w for w in wanted if w not in
+                [(e["to"], e["event"], e["detail"]) for e in rows]] == []
+        peers = {e["peer"] for e in rows}
+        where = f"mx.b.example [127.0.0.1]:{sink.port} pool shared from 127.0.0.4 TLSv1.2 "
+        assert any(p.startswith(where) for p in peers)

@@ -207,3 +207,51 @@ def test_a_listener_that_left_the_config_is_closed_and_a_new_one_opened(tmp_path
 
 def _has(relay, name):
     return name in [x["name"] for x in relay.control("listeners")["listeners"]]
+
+
+def test_a_new_tracking_key_is_used_after_a_reload_and_old_links_go_on(tmp_path):
+    token = ("c", 5, 0, "acme", 1, "https://shop.example/")
+    with Relay(tmp_path) as relay:
+        port, (old,) = relay.port("http"), seal(relay, token)
+        with open(relay.keys / "tracking.keys", "a") as f:
+            f.write("77 " + "5a" * 32 + "\n")
+        (new,) = seal(relay, token)
+        assert get(port, new).status == 404
+        relay.reload()
+        wait_for("the new key", lambda: get(port, new).status == 302)
+        assert get(port, old)["location"] == "https://shop.example/"
+
+
+def test_a_new_certificate_is_used_after_a_reload(tmp_path):
+    def certificate(port):
+        with Connection(port, tls=True) as c:
+            return c.socket.getpeercert(binary_form=True)
+    with Relay(tmp_path) as relay:
+        port = relay.port("https")
+        first = certificate(port)
+        assert certificate(port) == first
+        with Connection(port, tls=True) as kept:
+            (relay.keys / "relay.crt").unlink()
+            (relay.keys / "relay.key").unlink()
+            relay.reload()
+            wait_for("the new certificate", lambda: certificate(port) != first)
+            assert kept.ask("/healthz").status == 200
+
+
+def test_http_is_back_on_the_same_port_after_its_death(relay, port):
+    relay.kill_role("http")
+    assert get(port, "/healthz").status == 200
+
+
+def test_an_orderly_end_answers_what_was_asked(tmp_path):
+    with Relay(tmp_path) as relay:
+        port = relay.port("http")
+        idle, busy = Connection(port), Connection(port)
+        assert idle.ask("/healthz").status == 200
+        busy.send(REQUEST[:-2])
+        assert _served(port)  # so the half request was read
+        relay.process.terminate()
+        assert idle.at_end()
+        busy.send(REQUEST[-2:])
+        assert busy.response()["connection"] == "close"
+        assert relay.process.wait(60) == 0

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What was answered is in the log, whoever dies meanwhile; and a dead log stops no click."""
 import os
+import resource
+import select
 import signal
 import threading
+import time
 
 import pytest
 
@@ -70,6 +73,44 @@ def test_a_click_works_while_report_hangs_and_is_counted_later(relay):
                   ) == sorted(links(relay, 20))
 
 
+def test_no_answer_before_the_event_is_kept(relay):
+    """Only up to a bound, so look early; on a machine that is late, look again."""
+    port, pid = relay.port("http"), relay.pid("report")
+    for url, link in links(relay, 20).items():
+        os.kill(pid, signal.SIGSTOP)
+        started = time.monotonic()
+        with Connection(port) as c:
+            c.send(f"GET {link.split('t.example.net')[1]} HTTP/1.1\r\n"
+                   "Host: t.example.net\r\n\r\n".encode())
+            early = bool(select.select([c.socket], [], [], 0.5)[0])
+            in_time = time.monotonic() - started < 1.5
+            os.kill(pid, signal.SIGCONT)
+            assert c.response()["location"] == url
+        wait_for("the event", lambda: url in logged(relay))
+        if in_time:
+            assert not early
+            return
+
+
+def test_a_full_disk_stops_no_click_and_loses_none(relay):
+    port, pid = relay.port("http"), relay.pid("report")
+    before, after = links(relay, 30), links(relay, 5, "https://later.example/")
+    for url, link in before.items():
+        assert get(port, link)["location"] == url
+    assert len(logged(relay)) == 30
+    (journal,) = (relay.directory / "events").glob("journal.*")
+    full = journal.stat().st_size  # and the relay's log is smaller
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+    for url, link in after.items():
+        assert get(port, link)["location"] == url
+    assert set(logged(relay)) == set(before)
+    assert "cannot be written" in relay.log()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    wait_for("every event", lambda: set(logged(relay)) == {*before, *after})
+    assert relay.pid("report") == pid
+    assert relay.control("statistics")["lost"] == 0
+
+
 def test_a_click_works_while_report_is_away(relay):
     """Its directory is gone, so it cannot start."""
     port, todo = relay.port("http"), links(relay, 20)
@@ -89,6 +130,7 @@ def test_a_corrupt_store_is_rebuilt_and_stops_nothing(relay):
         assert get(port, link)["location"] == url
     assert len(logged(relay)) == 30
     assert relay.stop() == 0
+    assert not (relay.directory / "events" / "events.db-wal").exists()  # it was closed
     store = relay.directory / "events" / "events.db"
     store.write_bytes(b"\xa5" * store.stat().st_size)
     relay.start()

@@ -90,6 +90,18 @@ def test_a_wrong_user_looks_like_a_wrong_password(relay):
     assert replies[0] == replies[1] == (535, "5.7.8 user name or password is wrong")
 
 
+def test_a_network_is_one_whatever_the_listeners_family(tmp_path):
+    """A socket on :: sees an IPv4 client as ::ffff:a.b.c.d."""
+    accounts = [account("four", networks=["127.0.0.1/32"], senders=["*@four.example"]),
+                account("six", networks=["::1/128"], senders=["*@six.example"])]
+    listen = [{"name": "smtp", "address": "::", "port": 0, "kind": "relay"}]
+    with Relay(tmp_path, accounts=accounts, listen=listen, **NOWHERE) as relay:
+        for address, mine, other in (("127.0.0.1", "four", "six"), ("::1", "six", "four")):
+            with Talk(relay.port("smtp"), address=address) as talk:
+                assert talk.cmd(f"MAIL FROM:<a@{other}.example>")[0] == 550
+                assert talk.message(f"a@{mine}.example")[0] == 250
+
+
 def test_limits_of_the_account_hold(relay):
     with Talk(relay.port("smtp")) as talk:
         assert talk.cmd("MAIL FROM:<a@small.example> SIZE=1025")[0] == 552

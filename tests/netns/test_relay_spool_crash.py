@@ -15,29 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.crash.disk import ROOT, Cut, Disk, build_layer, read_log
+from tests.harness.crash.disk import Cut, Disk, build_layer, read_log
+from tests.harness.crash.spool import build_driver
 
 CUTS = 50  # in each run
 SEEDS = 40 if os.environ.get("GATEPOST_SOAK") else 4
 STEPS = 40
 
 DELIVERED, FAILED = "1", "2"
-STORE = ["store", "state", "mend", "move", "bodies", "segment", "record", "reserve", "envelope",
-         "crc32c"]
-LIB = ["buf", "wire", "log", "addr", "utf8"]
-
 
 @pytest.fixture(scope="module")
 def tools():
     """The layer and the driver, and a directory in memory: the layer is the disk here."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="gp-crash-", dir=memory) as directory:
-        driver = Path(directory, "spool_driver")
-        sources = [f"relay/spool/{name}.c" for name in STORE] + [f"lib/{name}.c" for name in LIB]
-        subprocess.run(["gcc", "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", "-Wall", "-Werror", "-I.",
-                        "-o", driver, "tests/harness/crash/spool_driver.c", *sources, "-llmdb"],
-                       cwd=ROOT, check=True)
-        yield Tools(Path(directory), build_layer(directory), driver)
+        yield Tools(Path(directory), build_layer(directory), build_driver(directory))
 
 
 class Tools:

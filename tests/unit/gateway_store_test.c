@@ -215,7 +215,7 @@ static void a_full_disk_leaves_the_old_config_whole(void **state)
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &limit);
 		for (int i = 0; i < 4000; i++)
-			buf_appends(&big, "xxx\n");
+			buf_appends(&big, "aaa\n");
 		bool ok = confstore_add(s, &r, &big, &error);
 		bool told = strstr(buf_str(&error), "File too large");
 		_exit(!ok && told ? 0 : 1);

@@ -174,6 +174,30 @@ static void the_pixel_goes_before_the_real_body_end(void **state)
 	CHECK(cases);
 }
 
+/* An img behind a paragraph that ended with b still open would be put into a b of its own. */
+static void the_pixel_opens_no_formatting_anew(void **state)
+{
+	static const struct marked cases[] = {
+		{"<body><p><b>x</b></p></body>", "<body><p><b>x</b></p>|</body>"},
+		{"<body><p><b>x</p></body>", "<body><p><b>x|</p></body>"},
+		{"<body><p><b>x</p>\r\n</body>", "<body><p><b>x</p>\r\n|</body>"},
+		{"<body><p><b>x</p></b></body>", "<body><p><b>x</p></b>|</body>"},
+		{"<body><b><p>x</b></p></body>", "<body><b><p>x</b></p>|</body>"},
+		{"<body><div><font>x<br></div></html>", "<body><div><font>x<br>|</div></html>"},
+		{"<ul><li><i>x<li>y</ul>", "<ul><li><i>x<li>y|</ul>"},
+		/* what is lost in a cell ends with it */
+		{"<table><tr><td><p><b>x</p></td></tr></table></body>",
+		 "<table><tr><td><p><b>x</p></td></tr></table>|</body>"},
+		{"<p><b>x<table><tr><td>y</table></p></body>",
+		 "<p><b>x<table><tr><td>y|</table></p></body>"},
+		{"<p><a href=x>y</p></body>", "<p><a href=[x]>y|</p></body>"},
+		{"<a href=x>y<a href=z>w</a></body>", "<a href=[x]>y<a href=[z]>w</a>|</body>"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
 static void the_charset_of_a_meta_element_is_known(void **state)
 {
 	static const struct {
@@ -219,6 +243,7 @@ int main(void)
 		cmocka_unit_test(head_ends_where_the_standard_ends_it),
 		cmocka_unit_test(conditional_comments_hold_links),
 		cmocka_unit_test(the_pixel_goes_before_the_real_body_end),
+		cmocka_unit_test(the_pixel_opens_no_formatting_anew),
 		cmocka_unit_test(the_charset_of_a_meta_element_is_known),
 		cmocka_unit_test(many_links_are_bounded),
 	};

@@ -144,6 +144,17 @@ static void a_part_keeps_its_encoding_and_what_is_around_the_change(void **state
 		"aNEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLENEEDLE=\r\n"
 		"0123456789\r\nend\r\n");
 
+	/* white space that padded a line still only pads it */
+	splice_needle("x needle \t\r\n", MIME_QUOTED_PRINTABLE, 6, false, &out);
+	assert_string_equal(buf_str(&out), "x NEEDLE \t\r\n");
+	struct leaf l;
+	struct splice behind = {2, 2, "!", 1};
+	assert_null(leaf_open(&l, "ab \t\r\n", 6, MIME_QUOTED_PRINTABLE));
+	buf_clear(&out);
+	leaf_splice(&l, &behind, 1, false, &out);
+	assert_string_equal(buf_str(&out), "ab! \t\r\n");
+	leaf_close(&l);
+
 	/* base64: whole lines before the change, the line length and the tail stay */
 	assert_int_equal(splice_needle("YWFh\r\nYmJi\r\nbmVl\r\nZGxl\r\nY2Nj\r\n\r\n", MIME_BASE64,
 				       7, false, &out),

@@ -44,12 +44,32 @@ static void the_last_attempt_is_made_at_the_expiry(void **state)
 	assert_int_equal(retry_next_ms(&rules, accepted, accepted, 1, 0), accepted + 240000);
 }
 
+static void a_delay_is_told_once(void **state)
+{
+	const struct retry_rules quick = {.first_s = 1, .longest_s = 1, .expire_s = 400};
+	uint64_t now = 0, next;
+	unsigned told = 0;
+
+	(void)state;
+	for (uint32_t i = 1; i < 30; i++, now = next) {
+		next = retry_next_ms(&rules, 0, now, i, i * 77777777);
+		if (retry_tell_delay(&rules, 0, now, next)) {
+			told++;
+			assert_in_range(next, 4 * 3600000, 8 * 3600000);
+		}
+	}
+	assert_int_equal(told, 1);
+	assert_true(retry_tell_delay(&quick, 5000, 104000, 105000));
+	assert_false(retry_tell_delay(&quick, 5000, 105000, 106000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_wait_doubles_up_to_the_longest),
 		cmocka_unit_test(what_failed_together_is_spread),
 		cmocka_unit_test(the_last_attempt_is_made_at_the_expiry),
+		cmocka_unit_test(a_delay_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

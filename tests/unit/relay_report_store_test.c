@@ -26,6 +26,7 @@ struct place {
 	int dir, before;
 	struct events *events;
 	struct follower *follower;
+	uint64_t store_bytes;
 };
 
 static void start(struct place *t)
@@ -33,7 +34,7 @@ static void start(struct place *t)
 	struct buf error = BUF_INIT;
 	uint64_t torn = 0;
 
-	t->follower = follower_new(t->dir, "events.db");
+	t->follower = follower_new(t->dir, "events.db", t->store_bytes);
 	t->events = events_open(t->dir, &bounds, follower_place(t->follower).file, &torn, &error);
 	assert_non_null(t->events);
 }
@@ -49,7 +50,7 @@ static int make_place(void **state)
 	static struct place place;
 	struct place *t = &place;
 
-	*t = (struct place){0};
+	*t = (struct place){.store_bytes = 1 << 30};
 	snprintf(t->path, sizeof(t->path), "/tmp/gatepost-store-XXXXXX");
 	if (!mkdtemp(t->path))
 		return -1;
@@ -128,8 +129,9 @@ static void follow(struct place *t)
 {
 	enum follow status;
 
-	while ((status = follower_step(t->follower, t->events, 3)) == FOLLOW_MORE)
-		;
+	do
+		status = follower_step(t->follower, t->events, 3);
+	while (status == FOLLOW_MORE || status == FOLLOW_TRIMMED);
 	assert_int_equal(status, FOLLOW_DONE);
 }
 
@@ -514,6 +516,32 @@ static void a_full_disk_delays_and_loses_nothing(void **state)
 	assert_int_equal(follower_counts(t->follower).failures, 2);
 }
 
+/* The oldest go, in small steps; the newest and the counts stay. */
+static void a_store_over_its_size_forgets_the_oldest(void **state)
+{
+	struct place *t = *state;
+	struct stat st;
+
+	stop(t);
+	t->store_bytes = 512 * 1024;
+	start(t);
+	for (uint64_t i = 1; i <= 2000; i++)
+		a_story(t, i, "acme", "bob@example.org");
+	follow(t);
+	assert_int_equal(count_of(t, "acme"), 8000);
+	assert_in_range(follower_counts(t->follower).forgotten, 4000, 12000);
+	json_t *answer = ask(t, "{\"verb\":\"log\",\"limit\":1000}");
+	assert_int_equal(json_array_size(json_object_get(answer, "rows")), 1000);
+	assert_string_equal(field(answer, 999, "time"), "2023-11-14T22:13:23.000Z");
+	assert_string_equal(field(answer, 999, "to"), "bob@example.org");
+	json_decref(answer);
+	assert_int_equal(rows_of(t, "{\"verb\":\"log\",\"message\":\"0000000000001\"}"), 0);
+	stop(t); /* which checkpoints */
+	assert_int_equal(fstatat(t->dir, "events.db", &st, 0), 0);
+	assert_true(st.st_size < 768 * 1024);
+	start(t);
+}
+
 static void followed_files_go(void **state)
 {
 	struct place *t = *state;
@@ -571,6 +599,7 @@ int main(void)
 		TEST(a_damaged_event_is_counted_and_passed),
 		TEST(a_store_that_fails_is_tried_again),
 		TEST(a_full_disk_delays_and_loses_nothing),
+		TEST(a_store_over_its_size_forgets_the_oldest),
 		TEST(followed_files_go),
 		TEST(a_large_answer_is_cut_and_says_so),
 	};

@@ -245,18 +245,18 @@ static void a_tally_counts_by_name(void **state)
 	char name[16];
 
 	(void)state;
-	assert_int_equal(tally_count(&t, "acme"), 0);
-	tally_drop(&t, "acme");
+	assert_int_equal(tally_of(&t, "acme"), 0);
+	tally_take(&t, "acme", 1);
 	for (unsigned i = 0; i < 500; i++) {
 		snprintf(name, sizeof(name), "n%u", i % 250);
-		tally_add(&t, name);
+		tally_add(&t, name, 1);
 	}
-	assert_int_equal(tally_count(&t, "n17"), 2);
+	assert_int_equal(tally_of(&t, "n17"), 2);
 	assert_int_equal(t.entries, 250);
-	tally_drop(&t, "n17");
-	assert_int_equal(tally_count(&t, "n17"), 1);
-	tally_drop(&t, "n17");
-	assert_int_equal(tally_count(&t, "n17"), 0);
+	tally_take(&t, "n17", 1);
+	assert_int_equal(tally_of(&t, "n17"), 1);
+	tally_take(&t, "n17", 1);
+	assert_int_equal(tally_of(&t, "n17"), 0);
 	assert_int_equal(t.entries, 249);
 	tally_free(&t);
 }

@@ -17,7 +17,9 @@ static const char json[] =
 	"\"user\":[{\"name\":\"anna\"}],\"track\":{\"opens\":[null],\"clicks\":[null]},"
 	"\"sign\":{\"domain\":[\"acme.example\"],\"selector\":\"g1\",\"dkim\":[null]},"
 	"\"limits\":{\"message-size\":2000,\"recipients\":3}},"
-	"{\"name\":\"beta\",\"networks\":[\"203.0.113.20/32\"],\"from\":[\"*@beta.example\"]}"
+	"{\"name\":\"beta\",\"networks\":[\"203.0.113.20/32\"],\"from\":[\"*@beta.example\"]},"
+	"{\"name\":\"tiny\",\"networks\":[\"203.0.113.20/32\"],\"from\":[\"*@tiny.example\"],"
+	"\"limits\":{\"message-size\":1024}}"
 	"]},\"secrets\":{\"token-keys\":[{\"id\":7,\"secret\":\"\"}]}}";
 
 static struct relay_config *config __attribute__((unused));

@@ -158,6 +158,17 @@ static void the_null_sender_takes_the_headers_account(void **state)
 	assert_string_equal(e->sign_domain, "");
 	assert_string_equal(e->track_host, "t.example.net");
 	envelope_free(e);
+	session_submitted(o.session, SUBMIT_KEPT, 1);
+	said(&o);
+
+	/* Its limits as well, though they were not known when the data began. */
+	talk(&o, "MAIL FROM:<>\r\n", "250 2.1.0");
+	talk(&o, "RCPT TO:<bob@b.example>\r\n", "250 2.1.5");
+	talk(&o, "DATA\r\n", "354");
+	put(&o, "From: x@tiny.example\r\n\r\n");
+	for (int i = 0; i < 100; i++)
+		put(&o, "0123456789\r\n");
+	talk(&o, ".\r\n", "552 5.3.4 1224 bytes: account tiny may send");
 	hang_up(&o);
 }
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process spool over real channels: what it answers, and what it tells deliver and work. */
-/* Whole: the roles are weak symbols, for which no archive gives up a member. */
-#include "relay/spool/spool.c"
-
 #include "relay/process.h"
 #include "relay/spool/segment.h"
 #include "tests/unit/cmocka.h"
 #include "tests/unit/tmpdir.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,7 +37,6 @@ void process_exit(struct process *p)
 #define HEARD_MAX 4096
 struct peer {
 	struct channel *channel;
-	enum role_id role;
 	struct {
 		uint32_t type;
 		uint64_t id;
@@ -49,7 +46,6 @@ struct peer {
 		struct queued queued;
 	} heard[HEARD_MAX];
 	size_t count;
-	bool deaf; /* reads nothing */
 };
 
 static void on_heard(struct channel *c, struct message *m, void *arg)
@@ -164,17 +160,28 @@ static void start(void)
 	main_end.channel = channel_open(loop, fds[0], on_heard, on_lost, &main_end);
 }
 
-static struct peer *connect_as(enum role_id role, unsigned slot)
+/* A peer that reads nothing until it is opened with open_peer(). */
+static int connect_deaf(enum role_id role, unsigned slot)
 {
-	struct peer *p = calloc(1, sizeof(*p));
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
 			 0);
-	p->role = role;
-	p->channel = channel_open(loop, fds[0], on_heard, on_lost, p);
 	channel_send(main_end.channel, MSG_PEER, (uint64_t)role << 3 | slot, NULL, fds[1]);
+	return fds[0];
+}
+
+static struct peer *open_peer(int fd)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	p->channel = channel_open(loop, fd, on_heard, on_lost, p);
 	return p;
+}
+
+static struct peer *connect_as(enum role_id role, unsigned slot)
+{
+	return open_peer(connect_deaf(role, slot));
 }
 
 static void leave(struct peer *p)
@@ -232,7 +239,7 @@ static void await_count(struct peer *p, uint32_t type, size_t n)
 	}
 }
 
-static void submit(struct peer *p, uint64_t id, size_t size)
+static void submit_to(struct peer *p, uint64_t id, size_t size, unsigned recipients)
 {
 	struct envelope *e = envelope_new();
 	struct buf payload = BUF_INIT;
@@ -242,12 +249,17 @@ static void submit(struct peer *p, uint64_t id, size_t size)
 	memset(bytes, 'a' + (int)(id % 26), size);
 	assert_int_equal(write(fd, bytes, size), size);
 	free(bytes);
-	envelope_add_recipient(e, "c@d.example");
-	envelope_add_recipient(e, "e@f.example");
+	for (unsigned i = 0; i < recipients; i++)
+		envelope_add_recipient(e, "c@d.example");
 	envelope_encode(e, &payload);
 	channel_send(p->channel, MSG_SUBMIT, id, &payload, fd);
 	buf_free(&payload);
 	envelope_free(e);
+}
+
+static void submit(struct peer *p, uint64_t id, size_t size)
+{
+	submit_to(p, id, size, 2);
 }
 
 static void report(struct peer *p, uint64_t ask, uint64_t message, enum recipient_state state)
@@ -381,6 +393,35 @@ static void a_new_deliver_is_told_everything_that_waits(void **state)
 	end(0);
 }
 
+static void a_deliver_that_does_not_read_holds_up_nobody_and_misses_nothing(void **state)
+{
+	(void)state;
+	enum { MANY = 200 };
+	start();
+	int fd = connect_deaf(ROLE_DELIVER, 1);
+	struct peer *accept = connect_as(ROLE_ACCEPT, 0);
+	uint64_t last = 0;
+
+	/* Some 8 MB of envelopes, while it sleeps. */
+	for (uint64_t i = 0; i < MANY; i++)
+		submit_to(accept, i, 100, 1000);
+	await_count(accept, MSG_SUBMITTED, MANY);
+	struct peer *deliver = open_peer(fd);
+	await_count(deliver, MSG_QUEUED, MANY);
+	submit(accept, MANY, 100);
+	uint64_t newest = accept->heard[await(accept, MSG_SUBMITTED, MANY)].submitted.message;
+	await(deliver, MSG_QUEUED, newest);
+	for (size_t i = 0; i < deliver->count; i++)
+		if (deliver->heard[i].type == MSG_QUEUED) {
+			assert_true(deliver->heard[i].id > last);
+			last = deliver->heard[i].id;
+		}
+	assert_int_equal(heard(deliver, MSG_QUEUED), MANY + 1);
+	leave(accept);
+	leave(deliver);
+	end(0);
+}
+
 static void progress_is_answered_once_it_is_kept(void **state)
 {
 	(void)state;
@@ -473,6 +514,7 @@ int main(void)
 		spool_test(what_is_no_message_gets_an_error),
 		spool_test(many_messages_at_once_are_each_answered_and_told_once_in_order),
 		spool_test(a_new_deliver_is_told_everything_that_waits),
+		spool_test(a_deliver_that_does_not_read_holds_up_nobody_and_misses_nothing),
 		spool_test(progress_is_answered_once_it_is_kept),
 		spool_test(what_a_stop_has_answered_is_kept_and_nothing_else),
 		spool_test(a_dead_segment_is_told_to_be_gone),

@@ -278,6 +278,26 @@ static void long_fields_are_folded(void **state)
 	buf_free(&out);
 }
 
+/* A server on the way will break them, but it shall not be us who break the signature. */
+static void long_lines_under_a_signature_stay(void **state)
+{
+	struct track_options o = all_on();
+	struct buf in = BUF_INIT, out = BUF_INIT;
+	struct track_report r;
+
+	(void)state;
+	buf_appends(&in, "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nX: ");
+	repeat(&in, "y ", 700);
+	buf_appends(&in, "\r\n\r\n");
+	repeat(&in, "z", 1500);
+	buf_appends(&in, "\r\n--b--\r\n");
+	track_rewrite(in.data, in.len, &o, &out, &r);
+	assert_string_equal(out.data, in.data);
+	track_report_free(&r);
+	buf_free(&in);
+	buf_free(&out);
+}
+
 static void seven_bit_leaves_no_byte_over_127(void **state)
 {
 	static const char in[] =
@@ -330,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_cannot_be_parsed_goes_as_it_came),
 		cmocka_unit_test(long_lines_are_mended_without_a_loss),
 		cmocka_unit_test(long_fields_are_folded),
+		cmocka_unit_test(long_lines_under_a_signature_stay),
 		cmocka_unit_test(seven_bit_leaves_no_byte_over_127),
 		cmocka_unit_test(a_retry_gives_the_same_bytes),
 	};

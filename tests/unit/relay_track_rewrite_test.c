@@ -175,6 +175,9 @@ static void plain_text_is_tracked_only_when_asked(void **state)
 	static const struct pair pairs[] = {
 		{"see http://a.example/x_(y). <http://b.example>",
 		 "see [http://a.example/x_(y)]. <[http://b.example]>"},
+		/* behind a host a comma ends the URL, behind a token it would not */
+		{"http://a.example,b http://b.example, c",
+		 "http://a.example,b [http://b.example], c"},
 	};
 	struct track_options o = all_on();
 	struct buf out = BUF_INIT;
@@ -215,6 +218,22 @@ static void the_sender_can_decide(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
 		assert_string_equal(rewritten(pairs[i].in), pairs[i].out);
+}
+
+static void a_message_cannot_wish_for_more_than_its_account_has(void **state)
+{
+	static const char in[] =
+		"X-Gatepost-Track: opens=yes; clicks=yes; text=yes\r\n" HTML "\r\n\r\n" LINK;
+	struct track_options o = all_on();
+	struct buf out = BUF_INIT;
+	struct track_report r;
+
+	(void)state;
+	o.opens = o.clicks_html = o.clicks_text = false;
+	rewrite_with(in, strlen(in), &o, &out, &r);
+	assert_string_equal(out.data, HTML "\r\n\r\n" LINK);
+	track_report_free(&r);
+	buf_free(&out);
 }
 
 static void a_wish_that_is_not_understood_is_said(void **state)
@@ -341,6 +360,7 @@ int main(void)
 		cmocka_unit_test(https_is_never_downgraded),
 		cmocka_unit_test(plain_text_is_tracked_only_when_asked),
 		cmocka_unit_test(the_sender_can_decide),
+		cmocka_unit_test(a_message_cannot_wish_for_more_than_its_account_has),
 		cmocka_unit_test(a_wish_that_is_not_understood_is_said),
 		cmocka_unit_test(a_campaign_comes_back_in_the_token),
 		cmocka_unit_test(one_click_unsubscribe_is_added_when_there_is_none),

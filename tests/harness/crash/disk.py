@@ -127,7 +127,7 @@ class Disk:
 
     def feed(self, kind, number, at, name, data):
         if kind == "K":
-            self.output += data.decode()
+            self.output += data.decode(errors="replace")
         elif kind in "WTA":
             self.files[number].pending.append((kind, at, data))
         elif kind == "w":
@@ -168,4 +168,7 @@ class Disk:
         for entry in os.scandir(directory):
             os.unlink(entry.path)
         for name, file in self.left_names(cut).items():
-            Path(directory, name).write_bytes(file.left(cut, self.rng))
+            content = file.left(cut, self.rng)
+            with open(Path(directory, name), "wb") as f:
+                f.write(content.rstrip(b"\0"))  # space that was only taken ahead stays a hole
+                f.truncate(len(content))

@@ -6,6 +6,7 @@
  *                                  what came of it
  *   spool_driver check             opens what a power cut left, says what is there, and keeps one
  *                                  message more
+ *   spool_driver export DIRECTORY  writes each message's bytes to a file there
  *
  * Each line leaves in one write(2), so that drop_unsynced.c has it in order with the writes to the
  * disk. Lines:
@@ -253,6 +254,41 @@ static int check(void)
 	return 0;
 }
 
+static void write_body(const struct queued *q, const char *directory)
+{
+	int from = store_segment_fd(q->place.segment), to;
+	char *bytes = malloc(q->place.size + 1);
+	struct buf path = BUF_INIT;
+
+	buf_printf(&path, "%s/%" PRIu64, directory, q->envelope->id);
+	to = open(buf_str(&path), O_WRONLY | O_CREAT | O_EXCL, 0600);
+	ssize_t n = (ssize_t)q->place.size;
+	if (from < 0 || to < 0 || !bytes ||
+	    pread(from, bytes, (size_t)n, (off_t)q->place.offset) != n ||
+	    write(to, bytes, (size_t)n) != n)
+		exit(3);
+	close(from);
+	close(to);
+	free(bytes);
+	buf_free(&path);
+}
+
+static int export(const char *directory)
+{
+	struct store *s = open_store();
+	uint64_t after = 0;
+	struct queued q;
+
+	while (store_next(s, after, &q)) {
+		after = q.envelope->id;
+		write_body(&q, directory);
+		envelope_free(q.envelope);
+	}
+	say("damaged %" PRIu64 "\n", store_figures(s).damaged);
+	store_close(s);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	log_open("spool_driver", LOG_LEVEL_WARN);
@@ -261,6 +297,8 @@ int main(int argc, char **argv)
 		return run(strtoull(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10));
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return check();
-	fputs("usage: spool_driver run SEED STEPS | check\n", stderr);
+	if (argc == 3 && strcmp(argv[1], "export") == 0)
+		return export(argv[2]);
+	fputs("usage: spool_driver run SEED STEPS | check | export DIRECTORY\n", stderr);
 	return 2;
 }

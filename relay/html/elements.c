@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/html/elements.h"
+
+#include <endian.h>
+#include <string.h>
+#include <strings.h>
+
+/* In byte order. No two are alike in their first 8 bytes: that is what is searched by. */
+static const struct element elements[] = {
+	{"a", E_A, ELEMENT_FORMATTING | ELEMENT_LINK},
+	{"address", E_OTHER, ELEMENT_BLOCK},
+	{"annotation-xml", E_OTHER, ELEMENT_INTEGRATION},
+	{"applet", E_OTHER, ELEMENT_MARKER | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"area", E_OTHER, ELEMENT_VOID | ELEMENT_LINK},
+	{"article", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"aside", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"b", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"base", E_OTHER, ELEMENT_VOID | ELEMENT_HEAD | ELEMENT_QUIET},
+	{"basefont", E_OTHER, ELEMENT_VOID | ELEMENT_HEAD | ELEMENT_QUIET},
+	{"bgsound", E_OTHER, ELEMENT_VOID | ELEMENT_HEAD | ELEMENT_QUIET},
+	{"big", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"blockquote", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"body", E_BODY, ELEMENT_BREAKS_OUT | ELEMENT_QUIET},
+	{"br", E_BR, ELEMENT_VOID | ELEMENT_BREAKS_OUT},
+	{"button", E_OTHER, ELEMENT_SCOPE},
+	{"caption", E_OTHER,
+	 ELEMENT_MARKER | ELEMENT_TABLE | ELEMENT_QUIET | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"center", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"code", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"col", E_OTHER, ELEMENT_VOID | ELEMENT_TABLE | ELEMENT_QUIET},
+	{"colgroup", E_OTHER, ELEMENT_TABLE | ELEMENT_QUIET},
+	{"dd", E_DD, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"desc", E_OTHER, ELEMENT_INTEGRATION},
+	{"details", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"dialog", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"dir", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"div", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"dl", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"dt", E_DT, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"em", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"embed", E_OTHER, ELEMENT_VOID | ELEMENT_BREAKS_OUT},
+	{"fieldset", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"figcaption", E_OTHER, ELEMENT_BLOCK},
+	{"figure", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"font", E_FONT, ELEMENT_FORMATTING},
+	{"footer", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"foreignobject", E_OTHER, ELEMENT_INTEGRATION},
+	{"form", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"frame", E_OTHER, ELEMENT_VOID | ELEMENT_QUIET},
+	{"frameset", E_FRAMESET, ELEMENT_QUIET},
+	{"h1", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"h2", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"h3", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"h4", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"h5", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"h6", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"head", E_HEAD, ELEMENT_HEAD | ELEMENT_BREAKS_OUT | ELEMENT_QUIET},
+	{"header", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"hgroup", E_OTHER, ELEMENT_BLOCK},
+	{"hr", E_OTHER, ELEMENT_VOID | ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"html", E_HTML, ELEMENT_HEAD | ELEMENT_QUIET | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"i", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"iframe", E_OTHER, ELEMENT_RAWTEXT | ELEMENT_QUIET},
+	{"img", E_OTHER, ELEMENT_VOID | ELEMENT_BREAKS_OUT},
+	{"input", E_OTHER, ELEMENT_VOID},
+	{"keygen", E_OTHER, ELEMENT_VOID},
+	{"li", E_LI, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"link", E_OTHER, ELEMENT_VOID | ELEMENT_HEAD | ELEMENT_QUIET},
+	{"listing", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"main", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"marquee", E_OTHER, ELEMENT_MARKER | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"math", E_MATH, 0},
+	{"menu", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"meta", E_META, ELEMENT_VOID | ELEMENT_HEAD | ELEMENT_BREAKS_OUT | ELEMENT_QUIET},
+	{"mi", E_OTHER, ELEMENT_INTEGRATION},
+	{"mn", E_OTHER, ELEMENT_INTEGRATION},
+	{"mo", E_OTHER, ELEMENT_INTEGRATION},
+	{"ms", E_OTHER, ELEMENT_INTEGRATION},
+	{"mtext", E_OTHER, ELEMENT_INTEGRATION},
+	{"nav", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"nobr", E_NOBR, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"noembed", E_OTHER, ELEMENT_RAWTEXT | ELEMENT_QUIET},
+	{"noframes", E_OTHER, ELEMENT_HEAD | ELEMENT_RAWTEXT | ELEMENT_QUIET},
+	{"noscript", E_OTHER, ELEMENT_HEAD},
+	{"object", E_OTHER, ELEMENT_MARKER | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"ol", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"optgroup", E_OTHER, 0},
+	{"option", E_OTHER, 0},
+	{"p", E_P, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"param", E_OTHER, ELEMENT_VOID | ELEMENT_QUIET},
+	{"plaintext", E_PLAINTEXT, ELEMENT_BLOCK | ELEMENT_RAWTEXT},
+	{"pre", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT},
+	{"rb", E_OTHER, ELEMENT_QUIET},
+	{"rp", E_OTHER, ELEMENT_QUIET},
+	{"rt", E_OTHER, ELEMENT_QUIET},
+	{"rtc", E_OTHER, ELEMENT_QUIET},
+	{"ruby", E_OTHER, ELEMENT_BREAKS_OUT},
+	{"s", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"script", E_SCRIPT, ELEMENT_HEAD | ELEMENT_RAWTEXT | ELEMENT_QUIET},
+	{"search", E_OTHER, ELEMENT_BLOCK},
+	{"section", E_OTHER, ELEMENT_BLOCK | ELEMENT_LIST},
+	{"select", E_SELECT, 0},
+	{"small", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"source", E_OTHER, ELEMENT_VOID | ELEMENT_QUIET},
+	{"span", E_OTHER, ELEMENT_BREAKS_OUT},
+	{"strike", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"strong", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"style", E_OTHER, ELEMENT_HEAD | ELEMENT_RAWTEXT | ELEMENT_QUIET},
+	{"sub", E_OTHER, ELEMENT_BREAKS_OUT},
+	{"summary", E_OTHER, ELEMENT_BLOCK},
+	{"sup", E_OTHER, ELEMENT_BREAKS_OUT},
+	{"svg", E_SVG, 0},
+	{"table", E_TABLE,
+	 ELEMENT_BLOCK | ELEMENT_TABLE | ELEMENT_BREAKS_OUT | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"tbody", E_OTHER, ELEMENT_TABLE | ELEMENT_QUIET},
+	{"td", E_TD, ELEMENT_MARKER | ELEMENT_TABLE | ELEMENT_QUIET | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"template", E_TEMPLATE, ELEMENT_MARKER | ELEMENT_HEAD | ELEMENT_QUIET | ELEMENT_SCOPE},
+	{"textarea", E_OTHER, ELEMENT_RCDATA | ELEMENT_QUIET},
+	{"tfoot", E_OTHER, ELEMENT_TABLE | ELEMENT_QUIET},
+	{"th", E_TH, ELEMENT_MARKER | ELEMENT_TABLE | ELEMENT_QUIET | ELEMENT_SCOPE | ELEMENT_LIST},
+	{"thead", E_OTHER, ELEMENT_TABLE | ELEMENT_QUIET},
+	{"title", E_OTHER, ELEMENT_HEAD | ELEMENT_INTEGRATION | ELEMENT_RCDATA | ELEMENT_QUIET},
+	{"tr", E_TR, ELEMENT_TABLE | ELEMENT_QUIET},
+	{"track", E_OTHER, ELEMENT_VOID | ELEMENT_QUIET},
+	{"tt", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"u", E_OTHER, ELEMENT_FORMATTING | ELEMENT_BREAKS_OUT},
+	{"ul", E_OTHER, ELEMENT_BLOCK | ELEMENT_BREAKS_OUT | ELEMENT_LIST},
+	{"var", E_OTHER, ELEMENT_BREAKS_OUT},
+	{"wbr", E_OTHER, ELEMENT_VOID},
+	{"xmp", E_OTHER, ELEMENT_BLOCK | ELEMENT_RAWTEXT},
+};
+
+#define ELEMENT_COUNT (sizeof(elements) / sizeof(*elements))
+
+static const struct element other = {"", E_OTHER, 0};
+
+static uint64_t key_of(const char bytes[8])
+{
+	uint64_t key;
+
+	memcpy(&key, bytes, 8);
+	return be64toh(key);
+}
+
+const struct element *element_find(const char *name, size_t n)
+{
+	char first[8] = {0};
+	size_t lo = 0, hi = ELEMENT_COUNT;
+
+	if (n == 0 || n >= sizeof(elements[0].name))
+		return &other;
+	memcpy(first, name, n < 8 ? n : 8);
+	for (size_t i = 0; i < 8; i++)
+		first[i] |= first[i] >= 'A' && first[i] <= 'Z' ? 0x20 : 0;
+	uint64_t key = key_of(first);
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (key_of(elements[mid].name) <= key)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	const struct element *e = &elements[lo];
+	if (key_of(e->name) != key || e->name[n] != '\0')
+		return &other;
+	return n <= 8 || strncasecmp(e->name + 8, name + 8, n - 8) == 0 ? e : &other;
+}
