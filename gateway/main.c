@@ -29,7 +29,7 @@ struct options {
 	bool guest, lab, dry_run;
 
 	/* made from the others */
-	const char *dry_run_file, *in_force_mark, *relay_service;
+	const char *dry_run_file, *in_force_mark;
 };
 
 static const struct {
@@ -141,7 +141,6 @@ static void complete(struct options *o)
 		o->dry_run_file = below(o->run_dir, "dry-run");
 	} else {
 		o->in_force_mark = below(o->run_dir, "in-force");
-		o->relay_service = below(o->services, "relay");
 	}
 }
 
@@ -160,7 +159,7 @@ static struct apply *open_apply(const struct options *o, struct buf *error)
 		.services =
 			{
 				.run_dir = o->run_dir,
-				.relay_service = o->relay_service,
+				.folder = o->dry_run ? NULL : o->services,
 				.resolv_conf = o->guest || o->dry_run ? NULL : "/etc/resolv.conf",
 				.host_name = !o->guest && !o->dry_run,
 			},

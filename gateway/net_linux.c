@@ -127,6 +127,14 @@ static void find_link(struct net_undo *u, const struct kernel_links *links, cons
 		memcpy(found->parent, parent->name, IFNAMSIZ);
 }
 
+static void find_sysctl(struct net_undo *u, const char *path)
+{
+	struct found_sysctl *s = ARRAY_NEXT(u->sysctls, u->sysctls_n, u->sysctls_cap);
+
+	s->path = text_copy(path);
+	s->known = sysctl_read(path, s->value);
+}
+
 static bool plan_has_link(const struct netplan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->links_n; i++)
@@ -160,15 +168,17 @@ static struct net_undo *find_all(struct netlink *nl, const struct netplan *plan,
 	}
 	for (size_t i = 0; i < plan->links_n; i++)
 		find_link(u, &links, plan->links[i].name);
-	for (size_t i = 0; i < links.n; i++)
-		if (is_our_vlan(&links.at[i]) && !plan_has_link(plan, links.at[i].name))
-			find_link(u, &links, links.at[i].name);
-	links_free(&links);
-	for (size_t i = 0; i < plan->sysctls_n; i++) {
-		struct found_sysctl *s = ARRAY_NEXT(u->sysctls, u->sysctls_n, u->sysctls_cap);
-		s->path = text_copy(plan->sysctls[i].path);
-		s->known = sysctl_read(s->path, s->value);
+	for (size_t i = 0; i < plan->sysctls_n; i++)
+		find_sysctl(u, plan->sysctls[i].path);
+	for (size_t i = 0; i < links.n; i++) {
+		char path[NET_SYSCTL_PATH_MAX];
+		if (!is_our_vlan(&links.at[i]) || plan_has_link(plan, links.at[i].name))
+			continue;
+		find_link(u, &links, links.at[i].name);
+		for (size_t j = 0; netplan_port_sysctl(j, links.at[i].name, path); j++)
+			find_sysctl(u, path);
 	}
+	links_free(&links);
 	return u;
 }
 

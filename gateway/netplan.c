@@ -284,35 +284,47 @@ static void add_sysctl(struct compiler *c, const char *value, bool shared, const
 	s->shared = shared;
 }
 
-/* Before any address is raised: what a port must not do. */
+/* What a port must not do, set before any address is raised. A value of NULL: set elsewhere. */
+static const struct {
+	const char *path, *value;
+} port_sysctls[] = {
+	/* The config says what addresses and routes there are, nobody on the wire. */
+	{"net/ipv6/conf/%s/accept_ra", "0"},
+	{"net/ipv6/conf/%s/autoconf", "0"},
+	{"net/ipv6/conf/%s/accept_redirects", "0"},
+	{"net/ipv4/conf/%s/accept_redirects", "0"},
+	{"net/ipv4/conf/%s/secure_redirects", "0"},
+	{"net/ipv4/conf/%s/send_redirects", "0"},
+	{"net/ipv4/conf/%s/accept_source_route", "0"},
+	{"net/ipv6/conf/%s/accept_source_route", "0"},
+	/* The ruleset checks sources (fib), in both families alike. */
+	{"net/ipv4/conf/%s/rp_filter", "0"},
+	/* A second address of a network outlives the first. */
+	{"net/ipv4/conf/%s/promote_secondaries", "1"},
+	/* Ask for neighbours by an address of their own network. */
+	{"net/ipv4/conf/%s/arp_announce", "2"},
+	/* Where the uplink's neighbours are answered for. */
+	{"net/ipv6/conf/%s/proxy_ndp", NULL},
+	{"net/ipv4/neigh/%s/proxy_delay", NULL},
+	{"net/ipv6/neigh/%s/proxy_delay", NULL},
+};
+
+bool netplan_port_sysctl(size_t i, const char *link, char out[NET_SYSCTL_PATH_MAX])
+{
+	if (i >= sizeof(port_sysctls) / sizeof(*port_sysctls))
+		return false;
+	const char *path = port_sysctls[i].path, *mark = strstr(path, "%s");
+	snprintf(out, NET_SYSCTL_PATH_MAX, "%.*s%s%s", (int)(mark - path), path, link, mark + 2);
+	return true;
+}
+
 static void compile_port_sysctls(struct compiler *c, const char *link)
 {
-	static const struct {
-		const char *path, *value;
-	} settings[] = {
-		/* The config says what addresses and routes there are, nobody on the wire. */
-		{"net/ipv6/conf/%s/accept_ra", "0"},
-		{"net/ipv6/conf/%s/autoconf", "0"},
-		{"net/ipv6/conf/%s/accept_redirects", "0"},
-		{"net/ipv4/conf/%s/accept_redirects", "0"},
-		{"net/ipv4/conf/%s/secure_redirects", "0"},
-		{"net/ipv4/conf/%s/send_redirects", "0"},
-		{"net/ipv4/conf/%s/accept_source_route", "0"},
-		{"net/ipv6/conf/%s/accept_source_route", "0"},
-		/* The ruleset checks sources (fib), in both families alike. */
-		{"net/ipv4/conf/%s/rp_filter", "0"},
-		/* A second address of a network outlives the first. */
-		{"net/ipv4/conf/%s/promote_secondaries", "1"},
-		/* Ask for neighbours by an address of their own network. */
-		{"net/ipv4/conf/%s/arp_announce", "2"},
-	};
-	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
-		char path[80];
-		const char *mark = strstr(settings[i].path, "%s");
-		snprintf(path, sizeof(path), "%.*s%s%s", (int)(mark - settings[i].path),
-			 settings[i].path, link, mark + 2);
-		add_sysctl(c, settings[i].value, false, "%s", path);
-	}
+	char path[NET_SYSCTL_PATH_MAX];
+
+	for (size_t i = 0; netplan_port_sysctl(i, link, path); i++)
+		if (port_sysctls[i].value)
+			add_sysctl(c, port_sysctls[i].value, false, "%s", path);
 }
 
 static void compile_sysctls(struct compiler *c)

@@ -77,4 +77,8 @@ enum { NET_NEIGHBOURS_MAX = 4096 };
 struct netplan *netplan_compile(const struct lyd_node *conf, struct buf *error);
 void netplan_free(struct netplan *plan);
 
+/* The path of the i-th sysctl that a plan may set on a port; false when there are no more. */
+enum { NET_SYSCTL_PATH_MAX = 80 };
+bool netplan_port_sysctl(size_t i, const char *link, char out[NET_SYSCTL_PATH_MAX]);
+
 #endif

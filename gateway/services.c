@@ -39,75 +39,103 @@ void services_resolv_conf(const struct lyd_node *conf, struct buf *out)
 {
 	CONF_FOR_EACH (n, conf_top(conf, "system"), "name-server")
 		buf_printf(out, "nameserver %s\n", conf_text(n));
+	/* A file that names none, not no file: without one, the C library asks 127.0.0.1. */
+	if (!out->len)
+		buf_appends(out, "# no name-server is configured\n");
+}
+
+void services_chrony_conf(const struct lyd_node *conf, struct buf *out)
+{
+	CONF_FOR_EACH (n, conf_top(conf, "system"), "ntp")
+		buf_printf(out, "server %s iburst\n", conf_text(n));
+	/* A box may start with its clock far off: it is set, and only later led. Nobody is served.
+	 */
+	if (out->len)
+		buf_appends(out, "makestep 1 3\nrtcsync\nport 0\ncmdport 0\nuser _chrony\n");
 }
 
 /* ---- files, with the way back ---- */
 
-struct undo_file {
-	char *path;
-	bool was_there;
+/* What is rendered, and who reads it. */
+static const struct output {
+	const char *name; /* in run_dir; NULL: resolv_conf */
 	mode_t mode;
+	void (*render)(const struct lyd_node *conf, struct buf *out); /* "": no file */
+	const char *service; /* the runit service that reads it, or NULL */
+	char changed; /* what runsv is told when it changed (runsv(8): h SIGHUP, t SIGTERM) */
+} outputs[] = {
+	{NULL, 0644, services_resolv_conf, NULL, 0},
+	{"chrony.conf", 0644, services_chrony_conf, "chrony", 't'},
+	{"relay.json", 0600, services_relay_json, "relay", 'h'},
+};
+enum { OUTPUTS = sizeof(outputs) / sizeof(*outputs) };
+
+struct undo_file {
+	char *path; /* NULL: not looked at yet */
+	bool was_there;
 	struct buf bytes;
 	bool changed;
 };
 
 struct services_undo {
-	struct undo_file relay_json, resolv_conf;
-	char *relay_service;
+	struct undo_file files[OUTPUTS];
+	char *folder;
 	char host_name[256];
 	bool host_name_changed;
 };
 
-static bool remember(struct undo_file *f, const char *path, mode_t mode, struct buf *error)
+static char *output_path(const struct services *s, const struct output *o)
 {
-	f->path = strdup(path);
-	if (!f->path)
-		abort();
-	f->mode = mode;
-	f->was_there = buf_read_file(&f->bytes, path, FILE_MAX);
+	struct buf path = BUF_INIT;
+
+	if (o->name)
+		buf_printf(&path, "%s/%s", s->run_dir, o->name);
+	else if (s->resolv_conf)
+		buf_appends(&path, s->resolv_conf);
+	return path.len ? buf_steal(&path) : NULL;
+}
+
+static bool remember(struct undo_file *f, struct buf *error)
+{
+	f->was_there = buf_read_file(&f->bytes, f->path, FILE_MAX);
 	if (f->was_there || errno == ENOENT)
 		return true;
-	buf_printf(error, "cannot read %s: %s\n", path, strerror(errno));
+	buf_printf(error, "cannot read %s: %s\n", f->path, strerror(errno));
 	return false;
 }
 
 /* Empty text: no file. Nothing is written that stands there already. */
-static bool put(struct undo_file *f, const struct buf *text, struct buf *error)
+static bool put(struct undo_file *f, const struct buf *text, mode_t mode, struct buf *error)
 {
 	bool same = f->was_there == (text->len > 0) && f->bytes.len == text->len &&
 		    !memcmp(buf_str(&f->bytes), buf_str(text), text->len);
 
 	if (same)
 		return true;
-	f->changed = text->len ? file_replace(f->path, text->data, text->len, f->mode, error)
+	f->changed = text->len ? file_replace(f->path, text->data, text->len, mode, error)
 			       : file_remove(f->path, error);
 	return f->changed;
 }
 
-static void bring_back(struct undo_file *f)
+static void bring_back(struct undo_file *f, mode_t mode)
 {
 	struct buf error = BUF_INIT;
-
-	if (!f->changed)
-		return;
-	bool ok = f->was_there ? file_replace(f->path, f->bytes.data, f->bytes.len, f->mode, &error)
+	bool ok = f->was_there ? file_replace(f->path, f->bytes.data, f->bytes.len, mode, &error)
 			       : file_remove(f->path, &error);
+
 	if (!ok)
 		log_error("undo: %s", buf_str(&error));
 	buf_free(&error);
 }
 
-/* ---- the relay's service ---- */
+/* ---- services ---- */
 
-/*
- * Sends runsv one command letter (runsv(8): h is SIGHUP, t is SIGTERM). False when no runsv holds
- * the service.
- */
-static bool tell_service(const char *service, char command)
+/* Sends runsv one command letter. False when no runsv holds the service. */
+static bool tell_service(const char *folder, const char *service, char command)
 {
 	struct buf path = BUF_INIT;
 
-	buf_printf(&path, "%s/supervise/control", service);
+	buf_printf(&path, "%s/%s/supervise/control", folder, service);
 	int fd = open(buf_str(&path), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	bool told = fd >= 0 && write(fd, &command, 1) == 1;
 	if (fd >= 0)
@@ -116,10 +144,12 @@ static bool tell_service(const char *service, char command)
 	return told;
 }
 
-/* With settings the relay reads them again; without, it ends, and its service waits for some. */
-static bool tell_relay(const char *service, bool has_settings)
+/* A program whose settings went away is ended; its service waits until there are some again. */
+static bool tell(const char *folder, const struct output *o, bool has_settings)
 {
-	return tell_service(service, has_settings ? 'h' : 't');
+	if (!folder || !o->service)
+		return true;
+	return tell_service(folder, o->service, has_settings ? o->changed : 't');
 }
 
 /* ---- apply, undo ---- */
@@ -137,42 +167,31 @@ static bool set_host_name(struct services_undo *undo, const char *name, struct b
 	return true;
 }
 
-static bool apply_relay(const struct services *s, const struct lyd_node *conf,
-			struct services_undo *undo, struct buf *notes, struct buf *error)
-{
-	struct buf path = BUF_INIT, json = BUF_INIT;
-
-	buf_printf(&path, "%s/relay.json", s->run_dir);
-	services_relay_json(conf, &json);
-	bool ok = remember(&undo->relay_json, buf_str(&path), 0600, error) &&
-		  put(&undo->relay_json, &json, error);
-	bool has_settings = json.len > 0;
-	buf_free(&path);
-	buf_free(&json);
-	if (!ok || !undo->relay_json.changed || !s->relay_service)
-		return ok;
-	if (!tell_relay(s->relay_service, has_settings) && has_settings)
-		buf_appends(notes,
-			    "the relay is not running; it will read its new settings when it "
-			    "starts\n");
-	return true;
-}
-
-static bool apply_resolvers(const struct services *s, const struct lyd_node *conf,
-			    struct services_undo *undo, struct buf *error)
+static bool apply_output(const struct services *s, const struct output *o,
+			 const struct lyd_node *conf, struct undo_file *f, struct buf *error)
 {
 	struct buf text = BUF_INIT;
 
-	if (!s->resolv_conf)
+	f->path = output_path(s, o);
+	if (!f->path)
 		return true;
-	services_resolv_conf(conf, &text);
-	/* A file that names none, not no file: without one, the C library asks 127.0.0.1. */
-	if (!text.len)
-		buf_appends(&text, "# no name-server is configured\n");
-	bool ok = remember(&undo->resolv_conf, s->resolv_conf, 0644, error) &&
-		  put(&undo->resolv_conf, &text, error);
+	o->render(conf, &text);
+	bool ok = remember(f, error) && put(f, &text, o->mode, error);
 	buf_free(&text);
 	return ok;
+}
+
+/* Once all is written: nobody reads the new settings of a commit that fails at the next file. */
+static void tell_all(const struct services *s, const struct services_undo *undo, struct buf *notes)
+{
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		bool there = undo->files[i].path && access(undo->files[i].path, F_OK) == 0;
+		if (undo->files[i].changed && !tell(s->folder, &outputs[i], there) && there)
+			buf_printf(
+				notes,
+				"%s is not running; it will read its new settings when it starts\n",
+				outputs[i].service);
+	}
 }
 
 bool services_apply(const struct services *s, const struct lyd_node *conf,
@@ -182,15 +201,18 @@ bool services_apply(const struct services *s, const struct lyd_node *conf,
 	const char *host_name = conf_value(conf_top(conf, "system"), "host-name");
 
 	*undo = NULL;
-	if (!u)
+	if (!u || (s->folder && !(u->folder = strdup(s->folder))))
 		abort();
-	if (s->relay_service && !(u->relay_service = strdup(s->relay_service)))
-		abort();
-	if ((!s->host_name || !host_name || set_host_name(u, host_name, error)) &&
-	    apply_resolvers(s, conf, u, error) && apply_relay(s, conf, u, notes, error)) {
+	bool ok = !s->host_name || !host_name || set_host_name(u, host_name, error);
+	for (size_t i = 0; ok && i < OUTPUTS; i++)
+		ok = apply_output(s, &outputs[i], conf, &u->files[i], error);
+	if (ok) {
+		tell_all(s, u, notes);
 		*undo = u;
 		return true;
 	}
+	free(u->folder);
+	u->folder = NULL; /* nobody has been told, so nobody is told again */
 	services_undo(u);
 	services_undo_free(u);
 	return false;
@@ -200,23 +222,26 @@ void services_undo(struct services_undo *undo)
 {
 	if (!undo)
 		return;
-	bring_back(&undo->relay_json);
-	bring_back(&undo->resolv_conf);
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		struct undo_file *f = &undo->files[i];
+		if (!f->changed)
+			continue;
+		bring_back(f, outputs[i].mode);
+		tell(undo->folder, &outputs[i], f->was_there);
+	}
 	if (undo->host_name_changed && sethostname(undo->host_name, strlen(undo->host_name)) != 0)
 		log_error("undo: cannot set the host name back to %s: %s", undo->host_name,
 			  strerror(errno));
-	if (undo->relay_json.changed && undo->relay_service)
-		tell_relay(undo->relay_service, undo->relay_json.was_there);
 }
 
 void services_undo_free(struct services_undo *undo)
 {
 	if (!undo)
 		return;
-	free(undo->relay_json.path);
-	buf_free(&undo->relay_json.bytes);
-	free(undo->resolv_conf.path);
-	buf_free(&undo->resolv_conf.bytes);
-	free(undo->relay_service);
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		free(undo->files[i].path);
+		buf_free(&undo->files[i].bytes);
+	}
+	free(undo->folder);
 	free(undo);
 }

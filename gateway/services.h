@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a config means to the programs beside gatepostd: the relay's JSON, the host name, the
- * resolvers.
+ * resolvers, the time servers.
  *
  * The relay's settings are the `relay` subtree of the model as RFC 7951 JSON, its name servers
  * filled in from the system's where it has none of its own; gatepostd and the relay share nothing
- * else. The relay is told to read them again through its runit service; one that is not running
- * reads them when it starts, so that is no failure, but it is said.
+ * else. A program is told of new settings through its runit service; one that is not running reads
+ * them when it starts, so that is no failure, but it is said.
  */
 #ifndef GATEPOST_GATEWAY_SERVICES_H
 #define GATEPOST_GATEWAY_SERVICES_H
@@ -17,10 +17,10 @@
 #include <stdbool.h>
 
 struct services {
-	const char *run_dir;       /* relay.json is written here */
-	const char *relay_service; /* runit's folder of the relay, or NULL: nobody is told */
-	const char *resolv_conf;   /* or NULL: left alone */
-	bool host_name;            /* whether the machine's name is ours to set */
+	const char *run_dir;     /* relay.json and chrony.conf are written here */
+	const char *folder;      /* of runit's services, or NULL: nobody is told */
+	const char *resolv_conf; /* or NULL: left alone */
+	bool host_name;          /* whether the machine's name is ours to set */
 };
 
 struct services_undo;
@@ -38,5 +38,7 @@ void services_undo_free(struct services_undo *undo);
 /* The relay's whole configuration; "" when the config has no relay. */
 void services_relay_json(const struct lyd_node *conf, struct buf *out);
 void services_resolv_conf(const struct lyd_node *conf, struct buf *out);
+/* chrony's whole configuration; "" without time servers. */
+void services_chrony_conf(const struct lyd_node *conf, struct buf *out);
 
 #endif

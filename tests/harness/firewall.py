@@ -59,6 +59,10 @@ class Firewall:
             raise Refused(said)
         return said
 
+    def has_flowtable(self):
+        """Whether established flows take the short way on this kernel."""
+        return self.order("flowtable")[0]
+
     def apply(self, config):
         self._do("apply", config)
 
@@ -110,6 +114,8 @@ def listing(host, table=("inet", "gatepost")):
             value.pop(key, None)
         if "elem" in value:
             value["elem"].sort(key=lambda e: json.dumps(e, sort_keys=True))
+        if kind == "flowtable":
+            value["dev"] = sorted([value["dev"]] if isinstance(value["dev"], str) else value["dev"])
         if value.get("flags") and "dynamic" in value["flags"]:
             value.pop("elem", None)
         if kind == "rule":

@@ -248,8 +248,8 @@ class Net:
             raise ValueError("name the switch second: link(host, dev, switch)")
         if isinstance(b, Switch):
             dev_b = b.next_port()
-        _ip("link", "add", "name", dev_a, "netns", a.pid, "type", "veth",
-            "peer", "name", dev_b, "netns", b.pid)
+        # From inside: a device of this name outside would be taken for it.
+        a.ip("link", "add", "name", dev_a, "type", "veth", "peer", "name", dev_b, "netns", b.pid)
         a.up(dev_a)
         if isinstance(b, Switch):
             b.ip("link", "set", dev_b, "master", b.bridge)
@@ -297,12 +297,6 @@ def _bridge(host, name):
     host.ip("link", "add", name, "type", "bridge", "stp_state", "0", "forward_delay", "0",
             "mcast_snooping", "0")
     host.up(name)
-
-
-def _ip(*args):
-    done = subprocess.run(["ip", *map(str, args)], capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"ip {' '.join(map(str, args))}: {done.stderr}")
 
 
 def _setns(fd):

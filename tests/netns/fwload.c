@@ -7,6 +7,7 @@
  *	fwload                 reads orders from standard input, one line each, answers each with
  *	                       lines of text and then "ok" or "failed":
  *	  apply CONFIG  verify CONFIG  cut CONFIG     the ruleset
+ *	  flowtable                                   ok when this kernel has flowtables
  *	  net CONFIG  check CONFIG  undo  forget      the network
  *	  allows CONFIG FROM TO PROTO PORT            what the policy says
  */
@@ -200,6 +201,13 @@ static bool do_allows(const char *line, struct buf *out)
 	return allowed;
 }
 
+static bool do_flowtable(const char *argument, struct buf *out)
+{
+	(void)argument;
+	(void)out;
+	return fw_caps(fw).flowtable;
+}
+
 static const struct order {
 	const char *name;
 	bool (*run)(const char *argument, struct buf *out);
@@ -207,7 +215,7 @@ static const struct order {
 	{"text", do_text},     {"text+flows", do_text_flows}, {"plan", do_plan},
 	{"apply", do_apply},   {"verify", do_verify},         {"cut", do_cut},
 	{"net", do_net},       {"check", do_check},           {"undo", do_undo},
-	{"allows", do_allows},
+	{"allows", do_allows}, {"flowtable", do_flowtable},
 };
 
 static bool run(const char *name, const char *argument, struct buf *out)

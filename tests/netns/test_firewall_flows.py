@@ -128,6 +128,26 @@ def test_what_is_no_longer_allowed_is_cut_and_stays_cut(site, fw, family):
         flow.close()
 
 
+def test_offloaded_flows_are_cut_too(site, fw):
+    if not fw.has_flowtable():
+        pytest.skip("this kernel has no flowtables")
+    cut, kept = Flow(site, "stranger", "web1", 80), Flow(site, "stranger", "web1", 443)
+
+    def both_are_offloaded():
+        assert cut.carries() and kept.carries()
+        return site.gate.run(["conntrack", "-L"]).stdout.count("[OFFLOAD]") == 2
+
+    wait_for("the short way", both_are_offloaded)
+    fw.apply(NARROW)
+    assert fw.cut(NARROW) == 1
+    cut.drain()
+    for _ in range(20):
+        cut.server.send(b"y" * 1000)
+        assert kept.carries()
+    assert cut.drain() == 0
+    cut.close(), kept.close()
+
+
 def test_flows_without_connections_are_cut_too(site, fw):
     server = site["web1"].socket(V4, socket.SOCK_DGRAM)
     server.bind((address("web1", V4), 53))

@@ -17,10 +17,17 @@ LIMITS = GOLDEN / "limits.conf"
 RANGES = GOLDEN / "ranges.conf"
 
 
+def with_devices(host):
+    """Every device that the configs name: a flowtable wants them to be there."""
+    for dev in ("eth0", "eth1", "eth0.10", "eth0.20"):
+        host.ip("link", "add", dev, "type", "bridge")
+    return host
+
+
 @pytest.fixture
 def gate():
     with Net() as net:
-        yield net.host("gate")
+        yield with_devices(net.host("gate"))
 
 
 @pytest.fixture
@@ -28,16 +35,17 @@ def fw(gate, tmp_path):
     return Firewall(gate, tmp_path)
 
 
-def text_of(host, config):
-    return host.run([FWLOAD, "text", config], cwd=ROOT).stdout
+def text_of(host, config, flowtable):
+    order = "text+flows" if flowtable else "text"
+    return host.run([FWLOAD, order, config], cwd=ROOT).stdout
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_our_batch_is_what_nft_makes_of_our_text(gate, fw, tmp_path, config):
     fw.apply(config)
     with Net() as other_net:
-        other = other_net.host("other")
-        other.run(["nft", "-f", "-"], input=text_of(other, config))
+        other = with_devices(other_net.host("other"))
+        other.run(["nft", "-f", "-"], input=text_of(other, config, fw.has_flowtable()))
         assert listing(gate) == listing(other)
 
 
@@ -118,7 +126,7 @@ MUTATIONS = {
     "policy": "add chain inet gatepost forward { policy accept; }",
     "base chain elsewhere": """flush chain inet gatepost forward
         delete chain inet gatepost forward
-        add chain inet gatepost forward { type filter hook output priority 5; }
+        add chain inet gatepost forward { type filter hook forward priority 5; }
         add rule inet gatepost forward jump forward-1""",
     "base chain without a hook": """flush chain inet gatepost input
         delete chain inet gatepost input

@@ -312,3 +312,13 @@ def test_others_may_read_but_neither_change_nor_see_secrets(gate):
     denied = run("configure")
     assert denied.returncode == 1 and "administrator" in denied.stderr
     assert gate.ask("status")["revision"] == 1
+
+
+def test_time_servers_are_written_for_chrony(gate):
+    assert not (gate.run / "chrony.conf").exists()
+    assert gate.commit(SITE.replace("name-server", "ntp [ 192.0.2.1 2001:db8::1 ];\nname-server"))["ok"]
+    lines = (gate.run / "chrony.conf").read_text().splitlines()
+    assert lines[:2] == ["server 192.0.2.1 iburst", "server 2001:db8::1 iburst"]
+    assert "port 0" in lines and "cmdport 0" in lines
+    assert gate.commit(SITE)["ok"]
+    assert not (gate.run / "chrony.conf").exists()

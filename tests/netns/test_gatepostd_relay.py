@@ -96,4 +96,4 @@ def test_relay_s_service_is_told_to_read_its_settings_again(tmp_path):
         assert os.read(pipe, 16) == b"t"
         os.close(pipe)
         answer = gate.commit(only_relay)
-        assert "the relay is not running" in answer["notes"]
+        assert "relay is not running" in answer["notes"]
