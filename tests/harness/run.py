@@ -42,7 +42,7 @@ def main():
     print(f"""Booting {image}. Leave with Ctrl-A x (disks stay in {folder}).
   wan  10.0.2.0/24       give it 10.0.2.15/24 and gateway 10.0.2.2 to reach the Internet
   dmz  203.0.113.0/26    QEMU answers at 203.0.113.62
-  lan  192.168.77.0/24  local port {ssh} leads to 192.168.77.1 port 22
+  lan  192.168.77.0/24   local port {ssh} leads to 192.168.77.1 port 22
 """, flush=True)
     arguments = box.arguments() + ["-serial", "mon:stdio"]
     os.execvp(arguments[0], arguments)
