@@ -17,11 +17,14 @@
 #include <libnftnl/object.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <linux/membarrier.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Somebody else's commit between our look and our batch makes it void; try again this often. */
 enum { APPLY_TRIES = 5 };
@@ -329,16 +332,44 @@ static void drop_flowtable(struct batch *b, const struct ruleset *rs, const stru
 		b->labels_n--; /* never sent */
 }
 
+/* Nothing of the old generation bears a name that the new one needs. */
+static bool both_fit(const struct ruleset *rs, const struct names *names, const struct present *p,
+		     const struct kept *kept)
+{
+	struct keymap taken = {0};
+	bool fit = true;
+
+	for (size_t i = 0; i < rs->chains_n; i++)
+		keymap_put(&taken, names->chains[i], i);
+	for (size_t i = 0; i < rs->sets_n; i++)
+		keymap_put(&taken, names->sets[i], i);
+	for (size_t i = 0; i < p->chains_n; i++)
+		fit &= is_kept(&kept->chains, p->chains[i].name) ||
+		       (!p->chains[i].base && !keymap_get(&taken, p->chains[i].name));
+	for (size_t i = 0; i < p->sets_n; i++)
+		fit &= is_kept(&kept->sets, p->sets[i].name) ||
+		       !keymap_get(&taken, p->sets[i].name);
+	keymap_free(&taken);
+	return fit && p->flowtable == (rs->devices_n > 0);
+}
+
+/* The rules of chains: of those that stay (the base chains), or of those that go. */
+static void drop_rules(struct batch *b, const struct present *p, const struct kept *kept,
+		       bool of_kept)
+{
+	for (size_t i = 0; i < p->chains_n; i++)
+		if (is_kept(&kept->chains, p->chains[i].name) == of_kept)
+			put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
+				  p->chains[i].name);
+}
+
 /*
- * Takes away everything that does not stay. The rules go first, so that nothing refers to the rest
- * any more; then maps, whose elements refer to chains and counters; then those.
+ * Takes away everything that does not stay, once no rule refers to it any more: first maps, whose
+ * elements refer to chains and counters; then those.
  */
 static void drop_old(struct batch *b, const struct ruleset *rs, const struct present *p,
 		     const struct kept *kept)
 {
-	for (size_t i = 0; i < p->chains_n; i++)
-		put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
-			  p->chains[i].name);
 	for (size_t i = 0; i < p->sets_n; i++)
 		if (!is_kept(&kept->sets, p->sets[i].name))
 			put_named(b, NFT_MSG_DELSET, 0, NFTA_SET_NAME, "set", p->sets[i].name);
@@ -446,6 +477,29 @@ static bool is_in_force(struct netlink *nl, uint32_t generation)
 	return in_force;
 }
 
+/*
+ * The old generation goes in a transaction of its own, when no packet is within it any more: one
+ * that is would look its verdict up in a map whose elements are gone with the flip, and be dropped.
+ */
+static int sweep(struct fw *fw, const struct ruleset *rs, const struct present *p,
+		 const struct kept *kept, struct buf *error)
+{
+	struct batch b = {.nl = fw->nl};
+	uint32_t genid;
+
+	/* Waits until every packet that was under way has left the rules (an RCU grace period). */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	int status = present_genid(fw->nl, &genid);
+	if (!status) {
+		begin_batch(&b, genid);
+		drop_rules(&b, p, kept, false);
+		drop_old(&b, rs, p, kept);
+		status = commit(&b, genid, error);
+	}
+	batch_free(&b);
+	return status;
+}
+
 static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error)
 {
 	struct batch b = {.nl = fw->nl};
@@ -464,14 +518,21 @@ static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error
 	struct names names = names_of(rs, generation);
 	begin_batch(&b, genid);
 	struct kept kept = kept_of(rs, &names, &p);
+	bool sweep_later = p.chains_n && both_fit(rs, &names, &p, &kept);
 	put_table(&b, NFT_MSG_NEWTABLE, RULESET_TABLE);
-	drop_old(&b, rs, &p, &kept);
+	drop_rules(&b, &p, &kept, true);
+	if (!sweep_later) {
+		drop_rules(&b, &p, &kept, false);
+		drop_old(&b, rs, &p, &kept);
+	}
 	put_new(&b, rs, &names, &kept);
 	status = commit(&b, genid, error);
-	kept_free(&kept);
 	if (!status && present_genid(fw->nl, &after) == 0 && after != genid + 1 &&
 	    !is_in_force(fw->nl, generation))
 		status = ERESTART;
+	if (!status && sweep_later)
+		status = sweep(fw, rs, &p, &kept, error);
+	kept_free(&kept);
 	names_free(&names);
 	present_free(&p);
 	batch_free(&b);

@@ -79,6 +79,13 @@ bool reserve_allows(struct reserve *r, uint64_t more)
 	return r->held && free_bytes >= r->bytes && free_bytes - r->bytes >= more;
 }
 
+bool reserve_is_short(const struct reserve *r)
+{
+	uint64_t free_bytes, all_bytes;
+
+	return look(&free_bytes, &all_bytes) && free_bytes < r->bytes;
+}
+
 bool reserve_release(struct reserve *r)
 {
 	if (!r->held)

@@ -27,6 +27,9 @@ void reserve_open(struct reserve *r, uint64_t bytes);
  */
 bool reserve_allows(struct reserve *r, uint64_t more);
 
+/* True when less is free than the reserve itself holds: others have eaten what mail may take. */
+bool reserve_is_short(const struct reserve *r);
+
 /* Gives the file up. False when there is none to give. */
 bool reserve_release(struct reserve *r);
 

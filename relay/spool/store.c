@@ -288,8 +288,10 @@ bool store_commit(struct store *s, uint64_t wall_ms, struct addition *additions,
 		log_error("cannot commit the state of the spool: %s", mdb_strerror(error));
 		fail_all(additions, count, error);
 		count = 0;
-		/* What became of the mail that is here goes before new mail. */
-		if (status_of(error) == SUBMIT_FULL)
+		/* What became of the mail that is here goes before new mail. LMDB says EIO of a
+		 * write that a full disk cut short. */
+		if (status_of(error) == SUBMIT_FULL ||
+		    (error == EIO && reserve_is_short(&s->reserve)))
 			reserve_release(&s->reserve);
 		if (progress_count)
 			error = commit_records(s, NULL, 0, progress, progress_count, &after);
