@@ -195,6 +195,7 @@ int process_main(const char *name, const char *index, int main_fd)
 		fatal("no event loop");
 	snprintf(ident, sizeof(ident), "gatepost-relay[%s]", self.role->name);
 	log_open(ident, LOG_LEVEL_INFO);
+	tzset(); /* the first gmtime_r() would open files, which a role may not */
 	signal(SIGPIPE, SIG_IGN);
 	/* A terminal's ^C reaches every process: main decides the order of ending. */
 	signal(SIGINT, SIG_IGN);

@@ -46,12 +46,12 @@
 
 static const char *const calls_accept[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, NULL};
 static const char *const calls_auth[] = {CALLS_COMMON, CALLS_THREADS, NULL};
-static const char *const calls_spool[] = {CALLS_COMMON, CALLS_FILES, CALLS_BODY, CALLS_THREADS,
-					  NULL};
+static const char *const calls_spool[] = {
+	CALLS_COMMON, "openat",    "unlink",  "statfs",   "fstatfs", "fsync", "fdatasync",
+	"fallocate",  "ftruncate", "pread64", "pwrite64", "pwritev", NULL};
 static const char *const calls_work[] = {CALLS_COMMON, CALLS_BODY, "openat", "getdents64", NULL};
-static const char *const calls_deliver[] = {
-	CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY,   CALLS_THREADS, "socket", "connect",
-	"bind",       "pipe2",          "socketpair", "openat",      NULL};
+static const char *const calls_deliver[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, "socket",
+					    "connect",    "bind",           NULL};
 static const char *const calls_http[] = {CALLS_COMMON, CALLS_CONNECTION, "pread64", NULL};
 static const char *const calls_report[] = {CALLS_COMMON, CALLS_FILES, NULL};
 

@@ -231,7 +231,6 @@ static void http_open(struct process *p)
 	struct rlimit limit;
 
 	http.p = p;
-	tzset(); /* the first gmtime_r() would open files, which this role may not */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

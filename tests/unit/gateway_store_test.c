@@ -10,10 +10,48 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[64];
+
+/* What the store asks of the disk, in order: these stand in for the C library's, note, and do it.
+ */
+static struct buf disk_calls;
+
+static const char *in_store(const char *path)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) ? path : path[len] ? path + len + 1 : ".";
+}
+
+int fsync(int fd)
+{
+	char link[64], path[512];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	buf_printf(&disk_calls, "sync %s\n", in_store(path));
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+	buf_printf(&disk_calls, "rename %s\n", in_store(to));
+	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int unlink(const char *path)
+{
+	int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+
+	if (result == 0)
+		buf_printf(&disk_calls, "unlink %s\n", in_store(path));
+	return result;
+}
 
 static const char *in_dir(const char *name)
 {
@@ -257,6 +295,43 @@ static void a_waiting_commit_is_on_disk_until_it_is_kept(void **state)
 	confstore_close(s);
 }
 
+/*
+ * A power cut keeps what was synced, and of the rest whatever it likes: so no name may come to
+ * stand for bytes that are not synced, and no answer may be given before the name is.
+ */
+static void nothing_is_answered_before_it_is_on_the_disk(void **state)
+{
+	struct unconfirmed u = {.number = 2, .return_to = 1};
+	struct confstore *s = open_store();
+	struct buf error = BUF_INIT;
+	struct revision r = {.who = "admin"};
+
+	(void)state;
+	buf_clear(&disk_calls);
+	keep(s, "a\n");
+	assert_string_equal(buf_str(&disk_calls), "sync revisions/1.new\n"
+						  "rename revisions/1\n"
+						  "sync revisions\n"
+						  "sync gatepost.conf.new\n"
+						  "rename gatepost.conf\n"
+						  "sync .\n");
+	assert_true(add(s, &r, "b\n", &error));
+	buf_clear(&disk_calls);
+	assert_true(confstore_set_unconfirmed(s, &u, &error));
+	assert_string_equal(buf_str(&disk_calls), "sync unconfirmed.new\n"
+						  "rename unconfirmed\n"
+						  "sync .\n");
+	buf_clear(&disk_calls);
+	assert_true(confstore_keep(s, 2, &error));
+	assert_string_equal(buf_str(&disk_calls), "sync gatepost.conf.new\n"
+						  "rename gatepost.conf\n"
+						  "sync .\n"
+						  "unlink unconfirmed\n"
+						  "sync .\n");
+	confstore_close(s);
+	buf_free(&disk_calls);
+}
+
 static void files_are_for_their_owner_alone(void **state)
 {
 	struct confstore *s = open_store();
@@ -301,6 +376,7 @@ int main(void)
 		TEST(a_comment_cannot_forge_a_header),
 		TEST(a_full_disk_leaves_the_old_config_whole),
 		TEST(a_waiting_commit_is_on_disk_until_it_is_kept),
+		TEST(nothing_is_answered_before_it_is_on_the_disk),
 		TEST(files_are_for_their_owner_alone),
 	};
 
