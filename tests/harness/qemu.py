@@ -16,6 +16,7 @@ on ttyS1 that the boot option gatepost.console=shell opens. QEMU dies with this 
 (PR_SET_PDEATHSIG), so that no test leaves a machine behind.
 """
 import ctypes
+import functools
 import os
 import re
 import shlex
@@ -23,7 +24,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -152,8 +152,9 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+@functools.cache
 def kvm_works(image):
-    """Whether KVM boots this image's kernel here: tried once, for a few seconds at most.
+    """Whether KVM boots this image's kernel here: tried once a process, for a few seconds at most.
 
     /dev/kvm may exist and not work. GATEPOST_KVM=1 or =0 decides without a trial.
     """
@@ -162,10 +163,6 @@ def kvm_works(image):
         return forced == "1"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    memo = Path(tempfile.gettempdir()) / f"gatepost-kvm-{os.getuid()}-{boot}"
-    if memo.exists():
-        return memo.read_text(encoding="ascii") == "1"
     command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-machine", "q35", "-m",
                "256", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
                "-kernel", str(Path(image) / "bzImage"), "-append",
@@ -175,11 +172,7 @@ def kvm_works(image):
                              timeout=KVM_TRIAL_SECONDS, preexec_fn=die_with_parent).stdout
     except subprocess.TimeoutExpired as late:
         out = late.stdout or b""
-    works = b"Linux version" in out
-    new = memo.with_suffix(f".{os.getpid()}")
-    new.write_text("1" if works else "0", encoding="ascii")
-    new.rename(memo)
-    return works
+    return b"Linux version" in out
 
 
 class Line:
