@@ -306,6 +306,10 @@ class Datagrams:
 
     def __init__(self, host, port, family=socket.AF_INET):
         self.socket = host.socket(family, socket.SOCK_DGRAM, timeout=0.1)
+        if family == socket.AF_INET6:  # beside an IPv4 one, not instead of it
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # A process that is being forked holds a copy of the last one's until it executes.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
         self.first_at = {}
         self.stop = threading.Event()
@@ -361,6 +365,10 @@ class Datagrams:
     def __init__(self, host, port, family=socket.AF_INET):
         self.socket = host.socket(family, socket.SOCK_DGRAM)
         self.socket.settimeout(None)
+        if family == socket.AF_INET6:  # beside an IPv4 one, not instead of it
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # A process that is being forked holds a copy of the last one's until it executes.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
         self.first_at = {}
         self.count = {}
