@@ -269,7 +269,6 @@ class World:
         self.box.start()
         return self.box
 
-
     def forget_unflushed(self, role):
         """After a power cut: the disk as it is when it kept only what a completed flush covers.
         How many writes it lost."""
@@ -306,10 +305,6 @@ class Datagrams:
 
     def __init__(self, host, port, family=socket.AF_INET):
         self.socket = host.socket(family, socket.SOCK_DGRAM, timeout=0.1)
-        if family == socket.AF_INET6:  # beside an IPv4 one, not instead of it
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # A process that is being forked holds a copy of the last one's until it executes.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
         self.first_at = {}
         self.stop = threading.Event()
@@ -326,65 +321,6 @@ class Datagrams:
         self.stop.set()
         self.thread.join()
         self.socket.close()
-
-
-def forget_unflushed(self, role):
-        """After a power cut: the disk as it is when it kept only what a completed flush covers.
-        How many writes it lost."""
-        disk = self.folder / "disks" / f"{role}.img"
-        log = disk.with_suffix(".log")
-        size = disk.stat().st_size
-        disk.unlink()
-        with open(disk, "wb") as blank:  # as it was before the first boot, when the log began
-            blank.truncate(size)
-        _, dropped = replay(log, disk)
-        log.unlink()
-        return dropped
-
-
-# -- what hosts try ------------------------------------------------------------------------------
-
-
-def call(host, address, port, timeout=3):
-    """Connects: the greeting, or "refused", or "silence" when nothing came back."""
-    s = host.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, timeout=timeout)
-    try:
-        s.connect((address, port))
-        return s.recv(200).decode().strip() or "closed"
-    except (TimeoutError, socket.timeout):
-        return "silence"
-    except OSError as why:
-        return "silence" if why.errno in (110, 113) else "refused"
-    finally:
-        s.close()
-
-
-class Datagrams:
-    """Counts, by the sender's address, the datagrams that reach a port of a host."""
-
-    def __init__(self, host, port, family=socket.AF_INET):
-        self.socket = host.socket(family, socket.SOCK_DGRAM)
-        self.socket.settimeout(None)
-        if family == socket.AF_INET6:  # beside an IPv4 one, not instead of it
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # A process that is being forked holds a copy of the last one's until it executes.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
-        self.first_at = {}
-        self.count = {}
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        with contextlib.suppress(OSError):
-            while True:
-                _, peer = self.socket.recvfrom(2000)
-                if not peer:  # hung up
-                    return
-                self.first_at.setdefault(peer[0], time.monotonic())
-                self.count[peer[0]] = self.count.get(peer[0], 0) + 1
-
-    def close(self):
-        hang_up(self.socket)
 
 
 def forge(host, source, target, port):
