@@ -279,8 +279,9 @@ bool lane_enter(struct session *s)
 	struct destination *d = s->destination;
 	struct lane *l = d->lane;
 
-	if (s->lane)
+	if (s->lane == l)
 		return true;
+	lane_exit(s); /* the domain has gone over to another provider */
 	if (d->may_open) {
 		d->may_open = false;
 		l->promised--;

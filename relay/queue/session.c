@@ -290,6 +290,8 @@ void session_open(struct destination *d, uint32_t account)
 		s->next->link = &s->next;
 	d->sessions = s;
 	d->session_count++;
+	if (d->lane)
+		lane_enter(s);
 	if (targets_fresh(d))
 		use_targets(s, d->targets);
 	else if (!d->query)
