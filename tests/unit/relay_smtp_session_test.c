@@ -222,6 +222,7 @@ static void a_rate_counts_the_recipients_that_get_mail(void **state)
 	talk(&o, "RCPT TO:<d@b.example>\r\n", "450 4.7.1 account acme is over its rate\r\n");
 	assert_string_equal(o.rejected, "acme|anna@acme.example|d@b.example|450 4.7.1 account "
 					"acme is over its rate");
+	talk(&o, "RCPT TO:<d@b.example>\r\n", "450 4.7.1"); /* it is none of the mail's */
 	talk(&o, "RSET\r\n", "250");
 	assert_int_equal(o.charged, 0);
 
