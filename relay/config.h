@@ -40,14 +40,15 @@ struct config_strings {
 	size_t count;
 };
 
-struct config_rate {
-	uint32_t count; /* 0: no bound */
-	uint32_t per_s; /* in so many seconds: 1, 60, 3600 */
-};
-
 struct config_user {
 	char *name;
 	char *password; /* crypt(5) hash; "" outside the role auth */
+};
+
+/* So many in so long: 1000/hour. A count of 0 stands for no limit. */
+struct config_rate {
+	uint32_t count;
+	uint32_t unit_s;
 };
 
 struct config_account {
@@ -56,6 +57,7 @@ struct config_account {
 	size_t network_count;
 	struct config_strings from; /* user@domain or *@domain */
 	bool auth_required;
+	bool paused; /* nothing is taken from it */
 	struct config_user *users;
 	size_t user_count;
 	bool track_opens, track_clicks, track_text;
@@ -73,6 +75,7 @@ struct config_account {
 	unsigned suspend_bounces;    /* percent */
 	unsigned suspend_complaints; /* per thousand */
 	unsigned suspend_after;      /* recipients */
+	struct config_rate rate; /* recipients */
 };
 
 struct config_pool {

@@ -66,7 +66,7 @@ static void set_rules(struct lane *l)
 	l->rules = (struct limits_rules){
 		.connections = p ? p->connections : CONNECTIONS,
 		.rate_count = p ? p->rate.count : 0,
-		.rate_per_s = p ? p->rate.per_s : 0,
+		.rate_per_s = p ? p->rate.unit_s : 0,
 		/* A minute, as configured usually. */
 		.back_off_first_ms = first_ms,
 		.back_off_longest_ms =
