@@ -47,10 +47,11 @@
 static const char *const calls_accept[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, NULL};
 static const char *const calls_auth[] = {CALLS_COMMON, CALLS_THREADS, NULL};
 static const char *const calls_spool[] = {
-	CALLS_COMMON, "openat",    "unlink",  "statfs",   "fstatfs", "fsync", "fdatasync",
-	"fallocate",  "ftruncate", "pread64", "pwrite64", "pwritev", NULL};
+	CALLS_COMMON, "rename",    "openat",    "unlink",  "statfs",   "fstatfs", "fsync",
+	"fdatasync",  "fallocate", "ftruncate", "pread64", "pwrite64", "pwritev", NULL};
 static const char *const calls_work[] = {CALLS_COMMON, CALLS_BODY, "openat", "getdents64", NULL};
-static const char *const calls_deliver[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, "socket",
+static const char *const calls_deliver[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY,
+					    "adjtimex",   "clock_adjtime",  "socket",
 					    "connect",    "bind",           NULL};
 static const char *const calls_http[] = {CALLS_COMMON, CALLS_CONNECTION, "pread64", NULL};
 static const char *const calls_report[] = {CALLS_COMMON, CALLS_FILES, NULL};

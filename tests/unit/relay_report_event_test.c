@@ -99,7 +99,7 @@ static void kinds_have_names(void **state)
 		assert_string_not_equal(event_kind_name((uint8_t)kind), "unknown");
 	assert_string_equal(event_kind_name(EVENT_RECEIVED), "received");
 	assert_string_equal(event_kind_name(0), "unknown");
-	assert_string_equal(event_kind_name(EVENT_CLICKED + 1), "unknown");
+	assert_string_equal(event_kind_name(EVENT_RESUMED + 1), "unknown");
 }
 
 int main(void)
