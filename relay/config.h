@@ -75,7 +75,7 @@ struct config_account {
 	unsigned suspend_bounces;    /* percent */
 	unsigned suspend_complaints; /* per thousand */
 	unsigned suspend_after;      /* recipients */
-	struct config_rate rate; /* recipients */
+	struct config_rate rate;     /* recipients */
 };
 
 struct config_pool {

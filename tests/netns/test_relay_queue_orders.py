@@ -180,3 +180,11 @@ def test_nothing_leaves_before_the_time_is_known(tmp_path, dns, clock, says):
         relay.reload()
         send(relay, "x@b.example")
         sink.wait(2)
+
+
+def test_the_kernel_may_be_asked_for_the_time(tmp_path, dns):
+    """What it answers depends on the machine."""
+    with Sink() as sink, relay_to(tmp_path, dns, sink, **{"wait-for-clock": [None]}) as relay:
+        known = relay.control("queue")["clock-right"]
+        assert known or ("clock", "clock") in alarms(relay)
+        assert "not on this role's list" not in relay.log()
