@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A relay with a queue as deep as wanted, filled behind the sink's closed gate."""
 import contextlib
+import socket
 import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.gatepost import Gatepost
+from tests.bench.gatepost import DEAD_ADDRESS, Gatepost
 from tests.bench.load import BenchError, Sink, Source
 
 FLOOD = ("news@market.example", "reader@sink.example")
@@ -37,6 +38,19 @@ class Stand:
         self.side.__exit__()
         if not self.sink.is_over():
             self.sink.kill()
+
+    @contextlib.contextmanager
+    def dead_host(self):
+        """dead.example's host: its connections are never answered, not even by a refusal."""
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket())
+            listener.bind((DEAD_ADDRESS, self.sink.port))
+            listener.listen(0)
+            for _ in range(2):  # its backlog is full
+                client = stack.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex((DEAD_ADDRESS, self.sink.port))
+            yield
 
     def source(self, sender, recipient, **options):
         source = Source(self.folder, self.side.port, sender, recipient, **options)
