@@ -111,7 +111,7 @@ static void an_unknown_member_is_refused_and_the_known_ones_are_named(void **sta
 	(void)state;
 	assert_null(parse(RELAY(",\"lab\":{\"smtp_port\":25}"), &error));
 	assert_string_equal(buf_str(&error), "gatepost:relay/lab: 'smtp_port' is not known here; "
-					     "known: smtp-port dns-port\n");
+					     "known: smtp-port dns-port clock\n");
 	buf_free(&error);
 }
 
