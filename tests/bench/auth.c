@@ -276,10 +276,12 @@ static void prepare_submit(char **argv)
 	auth.from = argv[3];
 	auth.to = argv[4];
 	auth.log = fopen(argv[5], "wb");
-	if (!f || !auth.log)
-		err(2, "cannot open '%s' or '%s'", argv[2], argv[5]);
-	auth.text_len = fread(auth.text, 1, TEXT_MAX - 3, f);
-	fclose(f);
+	if (f) {
+		auth.text_len = fread(auth.text, 1, TEXT_MAX - 3, f);
+		fclose(f);
+	}
+	if (!auth.text_len || !auth.log)
+		err(2, "cannot read '%s', or cannot write '%s'", argv[2], argv[5]);
 	memcpy(auth.text + auth.text_len, ".\r\n", 3);
 	auth.text_len += 3;
 }

@@ -49,7 +49,7 @@ def test_a_letter_has_its_size_and_its_links():
 
 
 def test_a_slow_sink_serves_as_many_as_it_should(tmp_path):
-    _, sink = exchange(tmp_path, 12, {"reply_ms": 5, "serve": 3}, sessions=3)
+    _, sink = exchange(tmp_path, 12, {"reply_ms": 5, "serve": 3}, sessions=6)
     assert sink.gauge.read(32) == 3  # connections_max
     assert len(sink.arrivals()) == 12
 
