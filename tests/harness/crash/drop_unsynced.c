@@ -432,6 +432,9 @@ int unlink(const char *name)
 {
 	REAL(int, unlink, const char *);
 	bool watched = is_watched_name(name);
+
+	if (watched && fails())
+		return -1;
 	int status = real_unlink(name);
 
 	if (watched && status == 0)
