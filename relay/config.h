@@ -45,12 +45,19 @@ struct config_user {
 	char *password; /* crypt(5) hash; "" outside the role auth */
 };
 
+/* So many in so long: 1000/hour. A count of 0 stands for no limit. */
+struct config_rate {
+	uint32_t count;
+	uint32_t unit_s;
+};
+
 struct config_account {
 	char *name;
 	struct prefix *networks;
 	size_t network_count;
 	struct config_strings from; /* user@domain or *@domain */
 	bool auth_required;
+	bool paused; /* nothing is taken from it */
 	struct config_user *users;
 	size_t user_count;
 	bool track_opens, track_clicks, track_text;
@@ -64,6 +71,11 @@ struct config_account {
 	uint64_t message_size_max; /* bytes */
 	unsigned recipients_max;
 	unsigned connections_max;
+	/* When it is paused by itself (deliver/outcomes.h); 0: never. */
+	unsigned suspend_bounces;    /* percent */
+	unsigned suspend_complaints; /* per thousand */
+	unsigned suspend_after;      /* recipients */
+	struct config_rate rate; /* recipients */
 };
 
 struct config_pool {
@@ -72,6 +84,17 @@ struct config_pool {
 	size_t source_count;
 	char *host_name; /* HELO; the relay's when left out */
 	struct config_strings members;
+	char *ramp_begin; /* "2026-11-30", UTC; "" for none */
+	uint32_t *ramp;   /* messages for each address and provider on that day, ... */
+	size_t ramp_count;
+	uint32_t ramp_day; /* of ramp_begin, counted from 1970-01-01 */
+};
+
+struct config_provider {
+	char *name;
+	struct config_strings mx; /* lower case */
+	unsigned connections, messages_per_connection;
+	struct config_rate rate;
 };
 
 struct config_route {
@@ -84,6 +107,8 @@ struct config_token_key {
 	uint32_t id;
 	uint8_t secret[32];
 };
+
+enum lab_clock { LAB_CLOCK_NONE, LAB_CLOCK_SYNCHRONISED, LAB_CLOCK_UNSYNCHRONISED, LAB_CLOCK_PAST };
 
 struct relay_config {
 	char *host_name;
@@ -99,10 +124,14 @@ struct relay_config {
 	size_t pool_count;
 	struct config_route *routes;
 	size_t route_count;
+	struct config_provider *providers;
+	size_t provider_count;
 	struct config_account *accounts;
 	size_t account_count;
 	uint32_t retry_first_s, retry_longest_s, expire_s;
+	bool wait_for_clock;                  /* until the kernel says that it is synchronised */
 	uint16_t lab_smtp_port, lab_dns_port; /* 0: the real ones */
+	int lab_clock;                        /* enum lab_clock */
 
 	/* Secrets, present only in the slices of the roles that may hold them. */
 	char *tls_chain, *tls_key; /* PEM: accept, http */

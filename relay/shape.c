@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUOTED_MAX = 80 };
+enum { QUOTED_MAX = 80, RATE_DIGITS_MAX = 9 };
 
 struct place_name {
 	const char *path;
@@ -174,6 +174,30 @@ static bool read_number(const struct shape_field *f, const json_t *value,
 	return true;
 }
 
+static bool read_numbers(const struct shape_field *f, const json_t *value,
+			 const struct place_name *at, void *out)
+{
+	char expected[64];
+	size_t i;
+	json_t *item;
+
+	snprintf(expected, sizeof(expected), "a number from %llu to %llu",
+		 (unsigned long long)f->min, (unsigned long long)f->max);
+	if (!json_is_array(value))
+		return refuse(at, value, "an array of numbers");
+	json_array_foreach(value, i, item)
+	{
+		json_int_t v = json_integer_value(item);
+
+		if (!json_is_integer(item) || v < 0 || (uint64_t)v < f->min || (uint64_t)v > f->max)
+			return refuse(at, item, expected);
+		uint32_t *slot = grow((void **)((char *)out + f->at),
+				      (size_t *)((char *)out + f->count_at), sizeof(uint32_t));
+		*slot = (uint32_t)v;
+	}
+	return true;
+}
+
 static bool read_choice(const struct shape_field *f, const json_t *value,
 			const struct place_name *at, void *out)
 {
@@ -190,6 +214,27 @@ static bool read_choice(const struct shape_field *f, const json_t *value,
 	refuse(at, value, buf_str(&expected));
 	buf_free(&expected);
 	return false;
+}
+
+static bool read_rate(const struct shape_field *f, const json_t *value, const struct place_name *at,
+		      void *out)
+{
+	static const struct {
+		const char *name;
+		uint32_t seconds;
+	} units[] = {{"/second", 1}, {"/minute", 60}, {"/hour", 3600}};
+	const char *s = is_text(value) ? json_string_value(value) : "";
+	size_t digits = strspn(s, "0123456789");
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (!digits || digits > RATE_DIGITS_MAX || *s == '0' ||
+		    strcmp(s + digits, units[i].name) != 0)
+			continue;
+		*(struct config_rate *)((char *)out + f->at) = (struct config_rate){
+			.count = (uint32_t)strtoul(s, NULL, 10), .unit_s = units[i].seconds};
+		return true;
+	}
+	return refuse(at, value, "a rate (20/second, 100/minute, 1000/hour)");
 }
 
 static bool read_fields(const struct shape *s, const json_t *object, const char *path, void *out,
@@ -232,11 +277,11 @@ static bool read_list(const struct shape_field *f, const json_t *value, const st
 }
 
 static reader_fn *const readers[] = {
-	[SHAPE_TEXT] = read_text,      [SHAPE_NAME] = read_text,     [SHAPE_TEXTS] = read_texts,
-	[SHAPE_NAMES] = read_texts,    [SHAPE_ADDR] = read_addr,     [SHAPE_ADDRS] = read_addrs,
-	[SHAPE_PREFIXES] = read_addrs, [SHAPE_FLAG] = read_flag,     [SHAPE_MARK] = read_flag,
-	[SHAPE_NUMBER] = read_number,  [SHAPE_CHOICE] = read_choice, [SHAPE_INSIDE] = read_inside,
-	[SHAPE_LIST] = read_list,
+	[SHAPE_TEXT] = read_text,      [SHAPE_NAME] = read_text,       [SHAPE_TEXTS] = read_texts,
+	[SHAPE_NAMES] = read_texts,    [SHAPE_ADDR] = read_addr,       [SHAPE_ADDRS] = read_addrs,
+	[SHAPE_PREFIXES] = read_addrs, [SHAPE_FLAG] = read_flag,       [SHAPE_MARK] = read_flag,
+	[SHAPE_NUMBER] = read_number,  [SHAPE_CHOICE] = read_choice,   [SHAPE_INSIDE] = read_inside,
+	[SHAPE_LIST] = read_list,      [SHAPE_NUMBERS] = read_numbers, [SHAPE_RATE] = read_rate,
 };
 
 static void set_defaults(const struct shape *s, void *out)
@@ -323,6 +368,7 @@ void shape_free(const struct shape *s, void *out)
 		case SHAPE_NAME:
 		case SHAPE_ADDRS:
 		case SHAPE_PREFIXES:
+		case SHAPE_NUMBERS:
 			free(*(void **)field);
 			*(void **)field = NULL;
 			break;
