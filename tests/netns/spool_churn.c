@@ -43,14 +43,14 @@ static struct {
 static const struct {
 	const char *name;
 	unsigned long *value;
-} settings[] = {{"batch", &want.batch}, {"lag", &want.lag},   {"defer", &want.defer},
-		{"late", &want.late},   {"min", &want.min},   {"max", &want.max},
+} settings[] = {{"batch", &want.batch}, {"lag", &want.lag},     {"defer", &want.defer},
+		{"late", &want.late},   {"min", &want.min},     {"max", &want.max},
 		{"mean", &want.mean},   {"probe", &want.probe}, {"queued", &want.queued}};
 
 static struct {
 	uint64_t id;
 	bool deferred;
-} *waiting; /* a ring: those that were kept and are not delivered yet */
+} * waiting; /* a ring: those that were kept and are not delivered yet */
 static size_t ring, first, next;
 static uint64_t *late;
 static size_t late_ring, late_first, late_next;
