@@ -105,6 +105,7 @@ static struct report *report_open(void)
 
 static void report_run(struct report *r)
 {
+	channel_flush(r->ours); /* events may wait for each other */
 	for (int i = 0; i < 200; i++)
 		ev_run(r->loop, EVRUN_NOWAIT);
 }
