@@ -33,7 +33,7 @@ void limits_delivered(struct limits *l, const struct limits_rules *r)
 {
 	l->refusals = 0;
 	l->back_offs = 0;
-	if (++l->smooth < l->window)
+	if (l->troubled && ++l->smooth < l->window)
 		return;
 	l->smooth = 0;
 	if (l->window < r->connections)
@@ -61,6 +61,7 @@ bool limits_troubled(struct limits *l, const struct limits_rules *r, enum limits
 	if (t == LIMITS_NO_TROUBLE)
 		return false;
 	l->smooth = 0;
+	l->troubled = true;
 	/* One wave of replies is one piece of trouble. */
 	if (limits_backs_off(l, now_ms))
 		return false;

@@ -3,7 +3,9 @@
  * How much one pool may ask of one provider at a time. Pure: the clock and chance are passed in.
  *
  * The number of sessions adapts: it grows by one for each round of deliveries that went well, and
- * is halved by trouble (additive increase, multiplicative decrease: Chiu & Jain 1989). A provider
+ * is halved by trouble (additive increase, multiplicative decrease: Chiu & Jain 1989). Before the
+ * first trouble it grows with each delivery, as TCP starts (RFC 5681 §3.1): it doubles each round,
+ * and a queue does not wait a minute for the connections that its provider would give. A provider
  * that says 421, or 4.7.x several times in a row, has asked for less: for a while, twice as long
  * each time, no session is opened; those that it still serves go on. Messages have a rate of their
  * own (the generic cell rate algorithm, ITU-T I.371, with a second's worth at once).
@@ -29,6 +31,7 @@ struct limits_rules {
 struct limits {
 	unsigned window; /* sessions that it may have now */
 	unsigned smooth; /* deliveries since the window grew */
+	bool troubled;   /* once: where the bound is, is about known */
 	unsigned refusals;
 	unsigned back_offs;       /* in a row */
 	uint64_t back_off_end_ms; /* of the caller's clock, which never jumps */

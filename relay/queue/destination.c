@@ -240,14 +240,30 @@ static bool send_prepared(struct destination *d)
 	return true;
 }
 
-/* One parcel for each session is made ready in advance. */
+/* Has the account less than its part of what is ahead, for so many sessions? */
+static bool is_left_out(const struct destination *d, const struct parcel *p, unsigned sessions)
+{
+	size_t others = d->prepared.flow_count;
+
+	return fair_count(&d->prepared, p->mail->account->number) * (others + 1) < sessions;
+}
+
+/*
+ * One parcel for each session is made ready in advance. When those are a flood's, what comes from
+ * others is made ready beside them, up to their part: sessions become free in bursts, and it
+ * would be no use to have the next turn but nothing to take it with.
+ */
 static void look_ahead(struct destination *d)
 {
 	struct standing n = standing_of(d);
-	unsigned wanted = n.idle + n.sending + (d->fails ? 0 : n.opening);
+	unsigned sessions = n.idle + n.sending + (d->fails ? 0 : n.opening);
 
-	while (d->ahead < wanted && d->ready.count)
+	while (d->ready.count && d->ahead < 2 * sessions) {
+		if (d->ahead >= sessions &&
+		    !is_left_out(d, (struct parcel *)fair_peek(&d->ready), sessions))
+			break;
 		prepare_want((struct parcel *)fair_pop(&d->ready));
+	}
 }
 
 static bool needs_session(struct destination *d)

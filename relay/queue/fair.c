@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
+ * A flow takes items as long as it has not used up its turn; the last one may overdraw it, and is
+ * paid for by the turns that follow. So an item never waits for its flow to save up for it, and
+ * nobody gets more than its share for that.
+ *
  * Two rings of flows. `fresh` holds those that had nothing waiting when their item came, `served`
  * those that have used up a turn. A fresh flow is served before all others until its turn is used
  * up; then it goes to the end of `served`. A fresh flow that runs out of items stays known, empty,
- * at the end of `served` for one more turn, so that sending one item at a time is not a way to be
- * fresh each time (RFC 8290 §4.2 has the same rule).
+ * at the end of `served` for one more turn, and as long as it has something to pay for, so that
+ * sending one item at a time is not a way to be fresh each time (RFC 8290 §4.2 has the same rule).
  */
 #include "relay/queue/fair.h"
 
@@ -217,6 +221,8 @@ static void turn_end(struct fair *q, struct fair_flow *f)
 {
 	ring_remove(ring_of(q, f), f);
 	f->fresh = false;
+	if (f->deficit > 0)
+		f->deficit = 0;
 	f->deficit += (int64_t)f->weight * FAIR_QUANTUM;
 	ring_add(&q->served, f);
 }
@@ -228,11 +234,11 @@ static struct fair_flow *flow_next(struct fair *q)
 		struct fair_flow *f = q->fresh ? q->fresh : q->served;
 
 		if (!f->head) {
-			if (f->fresh)
+			if (f->fresh || f->deficit <= 0)
 				turn_end(q, f);
 			else
 				flow_free(q, f);
-		} else if (f->deficit < (int64_t)f->head->cost) {
+		} else if (f->deficit <= 0) {
 			turn_end(q, f);
 		} else {
 			return f;

@@ -5,9 +5,10 @@
  *
  * Mail waits in one of these at every place where it can wait. Each account with something in the
  * queue is a flow, and the flows take turns; in one turn a flow may take weight × FAIR_QUANTUM
- * worth of items. A flow that had nothing waiting goes before those that have had their turn, so
- * one message now and then passes a flood without a wait; one turn on, it is a flow like all
- * others, and going away and coming back gains nothing.
+ * worth of items, and a last one that is larger than what is left of it. A flow that had nothing
+ * waiting goes before those that have had their turn, so one message now and then passes a flood
+ * without a wait; one turn on, it is a flow like all others, and going away and coming back gains
+ * nothing.
  *
  * Pure: no clock, no socket. Every call takes constant time, whatever waits: a pop turns the ring
  * at most FAIR_COST_MAX / FAIR_QUANTUM times for each item that it gives out, over time.
@@ -22,7 +23,9 @@
 #include <stdint.h>
 
 enum fair_limit {
-	FAIR_QUANTUM = 16 * 1024,
+	/* An account of the usual weight, 10, gets one small message a turn: who comes between two
+	 * turns of a flood waits for one of its messages, and not for a dozen. */
+	FAIR_QUANTUM = 1024,
 	FAIR_COST_MAX = 1024 * 1024, /* what costs more counts as this */
 };
 

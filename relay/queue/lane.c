@@ -320,7 +320,8 @@ static bool is_needed(const struct session *s)
 	const struct fair_item *next = fair_peek(&l->opening);
 	unsigned mine = 0, theirs = 0;
 
-	if (!next)
+	/* Who waits for the same destination gets its turn in this very session. */
+	if (!next || opens_of((struct fair_item *)next) == s->destination)
 		return false;
 	uint32_t account = fair_account(next);
 	if (account == s->account)

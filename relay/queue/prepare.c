@@ -81,6 +81,7 @@ static void hand_out(struct worker *w, struct body *b)
 	b->next = w->bodies;
 	w->bodies = b;
 	w->busy++;
+	w->bytes += b->place.size;
 	p->state = PARCEL_PREPARING;
 	prepare_encode_with(&order, m->envelope, m->envelope_len, &payload);
 	channel_send(w->channel, MSG_PREPARE, b->id, &payload, -1);
@@ -93,7 +94,9 @@ void prepare_run(void)
 	for (unsigned busy = 0; busy < WORK_DEPTH; busy++)
 		for (size_t i = 0; i < scheduler.worker_count; i++) {
 			struct worker *w = &scheduler.workers[i];
-			struct body *b = w->busy == busy ? crew_next(w) : NULL;
+			/* What is ahead in a worker is ahead of everybody. */
+			bool may = w->busy == busy && (!busy || w->bytes < WORK_BYTES);
+			struct body *b = may ? crew_next(w) : NULL;
 
 			if (b)
 				hand_out(w, b);
@@ -160,6 +163,7 @@ static struct body *take_body(struct channel *c, uint64_t id)
 			continue;
 		*link = b->next;
 		w->busy--;
+		w->bytes -= b->place.size;
 		return b;
 	}
 	return NULL;

@@ -36,6 +36,7 @@ enum scheduler_limit {
 	SESSION_AGE_S = 300,
 	SESSION_IDLE_S = 2,
 	WORK_DEPTH = 3,                      /* PREPAREs that a worker has at a time */
+	WORK_BYTES = 64 * 1024,              /* no further one while it has so much to make */
 	BODIES_BYTES = 48 * 1024 * 1024,     /* made by workers and not sent yet */
 	OWN_BODIES_BYTES = 16 * 1024 * 1024, /* the same, by an account's own workers */
 	/* What the box may deliver twice when it fails: mails whose result is not on disk yet. */
@@ -196,6 +197,7 @@ struct worker {
 	struct channel *channel;
 	struct crew *crew;
 	unsigned index, busy;
+	uint64_t bytes; /* of the messages that it has */
 	struct body *bodies;
 };
 

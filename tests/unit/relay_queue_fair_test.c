@@ -177,6 +177,47 @@ static void what_was_put_back_is_next(void **state)
 	free(a);
 }
 
+/* Between two of its turns a flood sends one small message, not a dozen. */
+static void who_comes_between_two_turns_waits_for_one_message(void **state)
+{
+	struct fair q = FAIR_INIT;
+	struct mail *flood = fill(&q, 1, 10, 1000, fair_cost(5000)), *b;
+	unsigned run = 0, longest = 0;
+
+	(void)state;
+	b = fill(&q, 2, 10, 500, fair_cost(5000));
+	for (unsigned i = 0; i < 1000; i++) {
+		run = mail_of(fair_pop(&q))->account == 1 ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	assert_in_range(longest, 1, 2);
+	fair_clear(&q);
+	free(flood);
+	free(b);
+}
+
+/* A large message does not wait until its account has saved up for it: it is paid for afterwards,
+ * also by an account that has nothing more to send for a while. */
+static void what_is_larger_than_a_turn_goes_at_once_and_is_paid_for(void **state)
+{
+	struct fair q = FAIR_INIT;
+	struct mail *flood = fill(&q, 1, 10, 1000, 10000), *large, *second;
+	unsigned before = 0;
+
+	(void)state;
+	large = fill(&q, 2, 10, 1, 500000);
+	assert_int_equal(mail_of(fair_pop(&q))->account, 2);
+	assert_int_equal(mail_of(fair_pop(&q))->account, 1);
+	second = fill(&q, 2, 10, 1, 10000);
+	while (mail_of(fair_pop(&q))->account == 1)
+		before++;
+	assert_in_range(before, 45, 52);
+	fair_clear(&q);
+	free(flood);
+	free(large);
+	free(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +228,8 @@ int main(void)
 		cmocka_unit_test(coming_back_at_once_is_no_way_to_the_front),
 		cmocka_unit_test(many_accounts_come_and_go),
 		cmocka_unit_test(what_was_put_back_is_next),
+		cmocka_unit_test(who_comes_between_two_turns_waits_for_one_message),
+		cmocka_unit_test(what_is_larger_than_a_turn_goes_at_once_and_is_paid_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
