@@ -201,11 +201,11 @@ static void who_comes_between_two_turns_waits_for_one_message(void **state)
 static void what_is_larger_than_a_turn_goes_at_once_and_is_paid_for(void **state)
 {
 	struct fair q = FAIR_INIT;
-	struct mail *flood = fill(&q, 1, 10, 1000, 10000), *large, *second;
+	struct mail *large = fill(&q, 2, 10, 1, 500000), *flood, *second;
 	unsigned before = 0;
 
 	(void)state;
-	large = fill(&q, 2, 10, 1, 500000);
+	flood = fill(&q, 1, 10, 1000, 10000);
 	assert_int_equal(mail_of(fair_pop(&q))->account, 2);
 	assert_int_equal(mail_of(fair_pop(&q))->account, 1);
 	second = fill(&q, 2, 10, 1, 10000);
