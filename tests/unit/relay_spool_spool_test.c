@@ -239,20 +239,29 @@ static void await_count(struct peer *p, uint32_t type, size_t n)
 	}
 }
 
+/* A small one of an even number travels in the payload, the others as a file. */
 static void submit_to(struct peer *p, uint64_t id, size_t size, unsigned recipients)
 {
 	struct envelope *e = envelope_new();
-	struct buf payload = BUF_INIT;
-	int fd = memfd_create("body", MFD_CLOEXEC);
+	struct buf record = BUF_INIT, payload = BUF_INIT;
 	char *bytes = malloc(size + 1);
 
 	memset(bytes, 'a' + (int)(id % 26), size);
-	assert_int_equal(write(fd, bytes, size), size);
-	free(bytes);
 	for (unsigned i = 0; i < recipients; i++)
 		envelope_add_recipient(e, "c@d.example");
-	envelope_encode(e, &payload);
-	channel_send(p->channel, MSG_SUBMIT, id, &payload, fd);
+	envelope_encode(e, &record);
+	if (id % 2 == 0 && record.len + size <= SUBMIT_SMALL_MAX) {
+		submit_small_encode(&(struct submit_small){record.data, bytes, record.len, size},
+				    &payload);
+		channel_send(p->channel, MSG_SUBMIT_SMALL, id, &payload, -1);
+	} else {
+		int fd = memfd_create("body", MFD_CLOEXEC);
+
+		assert_int_equal(write(fd, bytes, size), size);
+		channel_send(p->channel, MSG_SUBMIT, id, &record, fd);
+	}
+	free(bytes);
+	buf_free(&record);
 	buf_free(&payload);
 	envelope_free(e);
 }
@@ -331,11 +340,16 @@ static void what_is_no_message_gets_an_error(void **state)
 	envelope_encode(e, &payload);
 	channel_send(accept->channel, MSG_SUBMIT, 2, &payload, -1);
 	submit(accept, 3, 10);
-	for (uint64_t id = 1; id <= 3; id++) {
+	channel_send(accept->channel, MSG_SUBMIT_SMALL, 4, &payload, -1);
+	buf_clear(&payload);
+	submit_small_encode(&(struct submit_small){"no envelope", "body", 11, 4}, &payload);
+	channel_send(accept->channel, MSG_SUBMIT_SMALL, 5, &payload, -1);
+	submit(accept, 6, 0);
+	for (uint64_t id = 1; id <= 6; id++) {
 		size_t i = await(accept, MSG_SUBMITTED, id);
 
 		assert_int_equal(accept->heard[i].submitted.status,
-				 id == 3 ? SUBMIT_KEPT : SUBMIT_ERROR);
+				 id % 3 ? SUBMIT_ERROR : SUBMIT_KEPT);
 	}
 	envelope_free(e);
 	buf_free(&payload);
