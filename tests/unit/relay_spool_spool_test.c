@@ -291,15 +291,14 @@ static int setup(void **state)
 
 /* --- promises --- */
 
-static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state)
+static void is_answered_and_told(uint64_t number)
 {
-	(void)state;
 	start();
 	struct peer *accept = connect_as(ROLE_ACCEPT, 0), *deliver = connect_as(ROLE_DELIVER, 1),
 		    *work = connect_as(ROLE_WORK, 2);
 
-	submit(accept, 7, 5000);
-	size_t i = await(accept, MSG_SUBMITTED, 7);
+	submit(accept, number, 5000);
+	size_t i = await(accept, MSG_SUBMITTED, number);
 	assert_int_equal(accept->heard[i].submitted.status, SUBMIT_KEPT);
 	uint64_t id = accept->heard[i].submitted.message;
 	size_t q = await(deliver, MSG_QUEUED, id);
@@ -323,6 +322,18 @@ static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state
 	leave(deliver);
 	leave(work);
 	end(0);
+}
+
+static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state)
+{
+	(void)state;
+	is_answered_and_told(7);
+}
+
+static void so_is_a_small_one_within_its_payload(void **state)
+{
+	(void)state;
+	is_answered_and_told(8);
 }
 
 static void what_is_no_message_gets_an_error(void **state)
@@ -525,6 +536,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		spool_test(a_submitted_message_is_answered_and_told_with_its_bytes),
+		spool_test(so_is_a_small_one_within_its_payload),
 		spool_test(what_is_no_message_gets_an_error),
 		spool_test(many_messages_at_once_are_each_answered_and_told_once_in_order),
 		spool_test(a_new_deliver_is_told_everything_that_waits),
