@@ -105,10 +105,44 @@ static const struct shape http_shape = SHAPE(struct config_listener, http_fields
 
 /* ---- pools and routes ---- */
 
+static const struct shape_field helo_fields[] = {
+	{.name = "source",
+	 .kind = SHAPE_ADDR,
+	 .at = offsetof(struct config_helo, source),
+	 .required = true},
+	{.name = "host-name",
+	 .kind = SHAPE_NAME,
+	 .at = offsetof(struct config_helo, host_name),
+	 .required = true},
+};
+static const struct shape helo_shape = SHAPE(struct config_helo, helo_fields);
+
+static const struct shape_choice smart_host_tls[] = {
+	{"starttls-required", SMART_STARTTLS},
+	{"implicit", SMART_IMPLICIT},
+	{"none", SMART_NONE},
+	{NULL, 0},
+};
+
+static const struct shape_field smart_host_fields[] = {
+	{.name = "host", .kind = SHAPE_NAME, .at = offsetof(struct config_pool, smart_host.host)},
+	NUMBER(struct config_pool, smart_host.port, "port", 1, UINT16_MAX, 0),
+	{.name = "tls",
+	 .kind = SHAPE_CHOICE,
+	 .at = offsetof(struct config_pool, smart_host.tls),
+	 .choices = smart_host_tls,
+	 .otherwise = SMART_STARTTLS},
+	TEXT(struct config_pool, smart_host.user, "user"),
+	TEXT(struct config_pool, smart_host.password, "password"),
+};
+static const struct shape smart_host_shape = SHAPE(struct config_pool, smart_host_fields);
+
 static const struct shape_field pool_fields[] = {
 	KEY(struct config_pool, name),
 	ARRAY(struct config_pool, sources, source_count, "source", SHAPE_ADDRS),
 	NAME(struct config_pool, host_name, "host-name"),
+	LIST(struct config_pool, helos, helo_count, "helo", helo_shape),
+	INSIDE("smart-host", smart_host_shape),
 	TEXTS(struct config_pool, members, "members"),
 };
 static const struct shape pool_shape = SHAPE(struct config_pool, pool_fields);
@@ -204,6 +238,9 @@ static const struct shape retry_shape = SHAPE(relay, retry_fields);
 static const struct shape_field lab_fields[] = {
 	NUMBER(relay, lab_smtp_port, "smtp-port", 1, UINT16_MAX, 0),
 	NUMBER(relay, lab_dns_port, "dns-port", 1, UINT16_MAX, 0),
+	TEXT(relay, lab_trust_anchor, "trust-anchor"),
+	NUMBER(relay, lab_sts_port, "sts-port", 1, UINT16_MAX, 0),
+	TEXT(relay, lab_ca_file, "ca-file"),
 };
 static const struct shape lab_shape = SHAPE(relay, lab_fields);
 
@@ -213,6 +250,7 @@ static const struct shape_field relay_fields[] = {
 	 .at = offsetof(relay, host_name),
 	 .required = true},
 	ARRAY(relay, name_servers, name_server_count, "name-server", SHAPE_ADDRS),
+	FLAG(relay, no_dnssec, "no-dnssec"),
 	LIST(relay, listeners, listener_count, "listen", smtp_shape),
 	LIST(relay, listeners, listener_count, "http", http_shape),
 	INSIDE("tls", tls_shape),
@@ -270,6 +308,8 @@ static bool read_secrets(struct relay_config *c, const json_t *secrets, struct b
 
 	c->tls_chain = pem_text(secrets, "tls-chain");
 	c->tls_key = pem_text(secrets, "tls-key");
+	c->root_anchor = pem_text(secrets, "root-anchor");
+	c->authorities = pem_text(secrets, "authorities");
 	c->token_keys = calloc(json_array_size(keys) + 1, sizeof(*c->token_keys));
 	if (!c->token_keys)
 		abort();
@@ -348,7 +388,41 @@ static bool check_account(const struct relay_config *c, const struct config_acco
 	return ok;
 }
 
-static bool check_references(const struct relay_config *c, struct buf *error)
+static bool has_source(const struct config_pool *p, const struct addr *a)
+{
+	for (size_t i = 0; i < p->source_count; i++)
+		if (addr_cmp(&p->sources[i], a) == 0)
+			return true;
+	return false;
+}
+
+/* The password itself is only in deliver's slice: whether there is one is the model's to check. */
+static bool check_pool(const struct config_pool *p, bool has_smart_host, struct buf *error)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < p->helo_count; i++) {
+		char text[ADDR_STR_MAX];
+		if (has_source(p, &p->helos[i].source))
+			continue;
+		buf_printf(error, "pool[%s]/helo: '%s' is not one of the pool's sources\n", p->name,
+			   addr_format(&p->helos[i].source, text));
+		ok = false;
+	}
+	if (has_smart_host && !*p->smart_host.host) {
+		buf_printf(error, "pool[%s]/smart-host: it needs a host\n", p->name);
+		ok = false;
+	}
+	if (p->smart_host.tls == SMART_NONE && *p->smart_host.user) {
+		buf_printf(error,
+			   "pool[%s]/smart-host: the password of '%s' would be sent without TLS\n",
+			   p->name, p->smart_host.user);
+		ok = false;
+	}
+	return ok;
+}
+
+static bool check_references(const struct relay_config *c, const json_t *object, struct buf *error)
 {
 	bool ok = true;
 
@@ -370,6 +444,8 @@ static bool check_references(const struct relay_config *c, struct buf *error)
 		ok = false;
 	}
 	for (size_t i = 0; i < c->pool_count; i++) {
+		const json_t *pool = json_array_get(json_object_get(object, "pool"), i);
+		ok = check_pool(&c->pools[i], json_object_get(pool, "smart-host"), error) && ok;
 		for (size_t k = 0; k < c->pools[i].members.count; k++) {
 			if (config_account(c, c->pools[i].members.items[k]))
 				continue;
@@ -419,9 +495,13 @@ static void complete(struct relay_config *c, const json_t *relay_object)
 	for (size_t i = 0; i < c->account_count; i++)
 		if (!*c->accounts[i].track_host)
 			set_text(&c->accounts[i].track_host, c->track_host);
-	for (size_t i = 0; i < c->pool_count; i++)
+	for (size_t i = 0; i < c->pool_count; i++) {
+		struct config_smart_host *s = &c->pools[i].smart_host;
 		if (!*c->pools[i].host_name)
 			set_text(&c->pools[i].host_name, c->host_name);
+		if (!s->port)
+			s->port = s->tls == SMART_IMPLICIT ? 465 : s->tls == SMART_NONE ? 25 : 587;
+	}
 }
 
 struct relay_config *config_parse(const char *json, size_t n, struct buf *error)
@@ -438,7 +518,7 @@ struct relay_config *config_parse(const char *json, size_t n, struct buf *error)
 	json_t *object = json_object_get(root, "gatepost:relay");
 	bool ok = shape_read(&relay_shape, object, "gatepost:relay", c, error);
 	complete(c, object);
-	ok = ok && check_references(c, error);
+	ok = ok && check_references(c, object, error);
 	ok = read_secrets(c, json_object_get(root, "secrets"), error) && ok;
 	json_decref(root);
 	if (ok)
@@ -469,6 +549,8 @@ void config_free(struct relay_config *c)
 	if (c->tls_key)
 		explicit_bzero(c->tls_key, strlen(c->tls_key));
 	free(c->tls_key);
+	free(c->root_anchor);
+	free(c->authorities);
 	if (c->token_keys)
 		explicit_bzero(c->token_keys, c->token_key_count * sizeof(*c->token_keys));
 	free(c->token_keys);

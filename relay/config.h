@@ -66,11 +66,31 @@ struct config_account {
 	unsigned connections_max;
 };
 
+/* The HELO name of one source address. */
+struct config_helo {
+	struct addr source;
+	char *host_name;
+};
+
+enum smart_host_tls { SMART_STARTTLS, SMART_IMPLICIT, SMART_NONE };
+
+/* Another relay that takes a pool's mail. */
+struct config_smart_host {
+	char *host; /* "": the pool has none */
+	uint16_t port;
+	enum smart_host_tls tls;
+	char *user;
+	char *password; /* presented as it is; "" outside the role deliver */
+};
+
 struct config_pool {
 	char *name;
 	struct addr *sources;
 	size_t source_count;
 	char *host_name; /* HELO; the relay's when left out */
+	struct config_helo *helos;
+	size_t helo_count;
+	struct config_smart_host smart_host;
 	struct config_strings members;
 };
 
@@ -89,6 +109,7 @@ struct relay_config {
 	char *host_name;
 	struct addr *name_servers;
 	size_t name_server_count;
+	bool no_dnssec;
 	struct config_listener *listeners; /* SMTP and HTTP */
 	size_t listener_count;
 	char *tls_chain_file, *tls_key_file;
@@ -102,10 +123,14 @@ struct relay_config {
 	struct config_account *accounts;
 	size_t account_count;
 	uint32_t retry_first_s, retry_longest_s, expire_s;
-	uint16_t lab_smtp_port, lab_dns_port; /* 0: the real ones */
+	uint16_t lab_smtp_port, lab_dns_port, lab_sts_port; /* 0: the real ones */
+	char *lab_trust_anchor, *lab_ca_file;
 
 	/* Secrets, present only in the slices of the roles that may hold them. */
 	char *tls_chain, *tls_key; /* PEM: accept, http */
+	/* deliver; no secrets, but files that it cannot open: the root's DS or DNSKEY records, one
+	 * a line, and PEM of the authorities that vouch for servers. */
+	char *root_anchor, *authorities;
 	struct config_token_key
 		*token_keys; /* newest first: work, http, and accept its newest id */
 	size_t token_key_count;

@@ -157,7 +157,7 @@ static void open_dns(void)
 	const struct relay_config *c = scheduler.process->config;
 	struct buf error = BUF_INIT;
 	struct dns *fresh = dns_open(scheduler.loop, c->name_servers, c->name_server_count,
-				     c->lab_dns_port, &error);
+				     c->lab_dns_port, c->root_anchor, &error);
 
 	if (!fresh && !scheduler.dns)
 		fatal("%s", buf_str(&error));
