@@ -2,7 +2,8 @@
 # Gatepost: everything starts here; `make help` lists it.
 #
 # The parts: mk/deps.mk (what the machine needs), mk/build.mk (C programs), mk/kernel.mk and
-# mk/image.mk (the firmware), mk/test.mk (tests, benchmarks, style). All output goes to output/.
+# mk/image.mk (the firmware), mk/test.mk (tests, style), mk/bench.mk (benchmarks). All output goes
+# to output/.
 
 BOARD    ?= qemu-x86_64
 SANITIZE ?=
@@ -21,6 +22,7 @@ include mk/build.mk
 include mk/kernel.mk
 include mk/image.mk
 include mk/test.mk
+include mk/bench.mk
 
 .PHONY: help clean distclean
 help: ## this list

@@ -182,6 +182,7 @@ static const struct shape_field limit_fields[] = {
 	NUMBER(struct config_account, message_size_max, "message-size", 1024, 1073741824, 52428800),
 	NUMBER(struct config_account, recipients_max, "recipients", 1, 1000, 100),
 	NUMBER(struct config_account, connections_max, "connections", 1, 1000, 100),
+	{.name = "rate", .kind = SHAPE_RATE, .at = offsetof(struct config_account, rate)},
 };
 static const struct shape limit_shape = SHAPE(struct config_account, limit_fields);
 
@@ -190,6 +191,7 @@ static const struct shape_field account_fields[] = {
 	ARRAY(struct config_account, networks, network_count, "networks", SHAPE_PREFIXES),
 	TEXTS(struct config_account, from, "from"),
 	FLAG(struct config_account, auth_required, "auth-required"),
+	FLAG(struct config_account, paused, "paused"),
 	LIST(struct config_account, users, user_count, "user", user_shape),
 	INSIDE("track", track_shape),
 	INSIDE("sign", sign_shape),

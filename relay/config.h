@@ -45,12 +45,19 @@ struct config_user {
 	char *password; /* crypt(5) hash; "" outside the role auth */
 };
 
+/* So many in so long: 1000/hour. A count of 0 stands for no limit. */
+struct config_rate {
+	uint32_t count;
+	uint32_t unit_s;
+};
+
 struct config_account {
 	char *name;
 	struct prefix *networks;
 	size_t network_count;
 	struct config_strings from; /* user@domain or *@domain */
 	bool auth_required;
+	bool paused; /* nothing is taken from it */
 	struct config_user *users;
 	size_t user_count;
 	bool track_opens, track_clicks, track_text;
@@ -64,6 +71,7 @@ struct config_account {
 	uint64_t message_size_max; /* bytes */
 	unsigned recipients_max;
 	unsigned connections_max;
+	struct config_rate rate; /* recipients */
 };
 
 /* The HELO name of one source address. */

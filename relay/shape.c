@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUOTED_MAX = 80 };
+enum { QUOTED_MAX = 80, RATE_DIGITS_MAX = 9 };
 
 struct place_name {
 	const char *path;
@@ -192,6 +192,27 @@ static bool read_choice(const struct shape_field *f, const json_t *value,
 	return false;
 }
 
+static bool read_rate(const struct shape_field *f, const json_t *value, const struct place_name *at,
+		      void *out)
+{
+	static const struct {
+		const char *name;
+		uint32_t seconds;
+	} units[] = {{"/second", 1}, {"/minute", 60}, {"/hour", 3600}};
+	const char *s = is_text(value) ? json_string_value(value) : "";
+	size_t digits = strspn(s, "0123456789");
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (!digits || digits > RATE_DIGITS_MAX || *s == '0' ||
+		    strcmp(s + digits, units[i].name) != 0)
+			continue;
+		*(struct config_rate *)((char *)out + f->at) = (struct config_rate){
+			.count = (uint32_t)strtoul(s, NULL, 10), .unit_s = units[i].seconds};
+		return true;
+	}
+	return refuse(at, value, "a rate (20/second, 100/minute, 1000/hour)");
+}
+
 static bool read_fields(const struct shape *s, const json_t *object, const char *path, void *out,
 			struct buf *error);
 
@@ -236,7 +257,7 @@ static reader_fn *const readers[] = {
 	[SHAPE_NAMES] = read_texts,    [SHAPE_ADDR] = read_addr,     [SHAPE_ADDRS] = read_addrs,
 	[SHAPE_PREFIXES] = read_addrs, [SHAPE_FLAG] = read_flag,     [SHAPE_MARK] = read_flag,
 	[SHAPE_NUMBER] = read_number,  [SHAPE_CHOICE] = read_choice, [SHAPE_INSIDE] = read_inside,
-	[SHAPE_LIST] = read_list,
+	[SHAPE_LIST] = read_list,      [SHAPE_RATE] = read_rate,
 };
 
 static void set_defaults(const struct shape *s, void *out)

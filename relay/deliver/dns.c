@@ -470,8 +470,11 @@ struct ev_loop *dns_loop(const struct dns *d)
 
 void dns_close(struct dns *d)
 {
+	for (struct dns_query *q = d->queries; q; q = q->next)
+		q->fn = NULL;
+	/* libunbound answers here what is still open, so the questions must outlive it. */
+	ub_ctx_delete(d->ctx);
 	while (d->queries)
 		query_free(d->queries);
-	ub_ctx_delete(d->ctx);
 	free(d);
 }

@@ -9,6 +9,7 @@
 #include "lib/tls.h"
 #include "relay/process.h"
 #include "relay/smtp/outbox.h"
+#include "relay/smtp/rates.h"
 #include "relay/smtp/tally.h"
 #include "relay/smtp/tickets.h"
 #include "relay/smtp/turns.h"
@@ -31,6 +32,7 @@ struct acceptor {
 	struct tickets logins;      /* -> struct connection */
 	struct tickets submissions; /* -> struct submission */
 	struct tally by_source, by_account;
+	struct rates rates;
 	/* Of all messages under way, and of each account's. */
 	uint64_t body_bytes, body_bytes_max;
 	struct tally bytes_by_account;

@@ -123,11 +123,44 @@ static void on_body(void *arg, const char *bytes, size_t n)
 	}
 }
 
+static const char *over_rate(const struct config_account *account, uint64_t wait_ms, char *text,
+			     size_t cap)
+{
+	char why[RATES_TEXT_MAX];
+
+	rates_explain(account, wait_ms, why);
+	snprintf(text, cap, "%s", why);
+	return "450 4.7.1";
+}
+
+static const char *on_charge(void *arg, const struct config_account *account, unsigned recipients,
+			     char *text, size_t cap)
+{
+	struct acceptor *a = ((struct connection *)arg)->acceptor;
+	uint64_t now_ms, wait_ms;
+
+	if (!account->rate.count)
+		return NULL;
+	now_ms = clock_steady_ms();
+	wait_ms = rates_wait_ms(&a->rates, account, recipients, now_ms);
+	if (wait_ms)
+		return over_rate(account, wait_ms, text, cap);
+	rates_take(&a->rates, account, recipients, now_ms);
+	return NULL;
+}
+
+static void on_refund(void *arg, const struct config_account *account, unsigned recipients)
+{
+	rates_give_back(&((struct connection *)arg)->acceptor->rates, account, recipients,
+			clock_steady_ms());
+}
+
 /* Counts the connection for the account; NULL, or why it may not. */
 static const char *on_admit(void *arg, const struct config_account *account, char *text, size_t cap)
 {
 	struct connection *c = arg;
 	struct acceptor *a = c->acceptor;
+	uint64_t wait_ms;
 
 	drop_body(c); /* of a message that was refused */
 	if (!a->spool) {
@@ -138,6 +171,9 @@ static const char *on_admit(void *arg, const struct config_account *account, cha
 		snprintf(text, cap, "too much mail is coming in: try again soon");
 		return "452 4.3.1";
 	}
+	wait_ms = account->rate.count ? rates_wait_ms(&a->rates, account, 1, clock_steady_ms()) : 0;
+	if (wait_ms)
+		return over_rate(account, wait_ms, text, cap);
 	if (strcmp(c->charged, account->name) == 0)
 		return NULL;
 	if (tally_of(&a->by_account, account->name) >= account->connections_max) {
@@ -190,6 +226,8 @@ static const struct session_owner owner = {
 	.body_begin = on_body_begin,
 	.body = on_body,
 	.admit = on_admit,
+	.charge = on_charge,
+	.refund = on_refund,
 	.rejected = on_rejected,
 };
 

@@ -49,6 +49,7 @@ void session_end(struct session *s, const char *why)
 
 void session_forget_mail(struct session *s)
 {
+	session_refund(s);
 	transaction_clear(&s->mail);
 	if (s->state != STATE_START)
 		s->state = STATE_READY;
@@ -436,6 +437,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
+	session_refund(s);
 	login_clear(&s->login);
 	transaction_free(&s->mail);
 	buf_free(&s->out);

@@ -47,6 +47,12 @@ struct session_owner {
 	 * ends the session. */
 	const char *(*admit)(void *arg, const struct config_account *account, char *text,
 			     size_t cap);
+	/* May one of the account's mails have so many more recipients now? They count from now on.
+	 * NULL, or a status and why. */
+	const char *(*charge)(void *arg, const struct config_account *account, unsigned recipients,
+			      char *text, size_t cap);
+	/* So many recipients that were charged get no mail after all. */
+	void (*refund)(void *arg, const struct config_account *account, unsigned recipients);
 	/* Mail was refused; account, sender and rcpt are "" where they are not known. */
 	void (*rejected)(void *arg, const char *account, const char *sender, const char *rcpt,
 			 const char *reply);

@@ -33,8 +33,8 @@ void session_mail(struct session *s, const struct command *c)
 	a = config_account(s->config, s->mail.envelope->account);
 	r.status = s->owner->admit(s->arg, a, r.text, sizeof(r.text));
 	if (r.status) {
+		refuse(s, c->mailbox.text, "", &r);
 		transaction_clear(&s->mail);
-		session_reply(s, r.status, "%s", r.text);
 		if (memcmp(r.status, "421", 3) == 0)
 			session_close(s);
 		return;
@@ -43,12 +43,57 @@ void session_mail(struct session *s, const struct command *c)
 	session_reply(s, "250", "2.1.0 the sender is fine");
 }
 
+/* ---- an account's rate ---- */
+
+void session_refund(struct session *s)
+{
+	const struct config_account *a =
+		s->charged_for ? config_account(s->config, s->charged) : NULL;
+
+	if (a)
+		s->owner->refund(s->arg, a, s->charged_for);
+	s->charged_for = 0;
+}
+
+/* False, with the refusal, when the account may send to no more for now. */
+static bool charge(struct session *s, const char *account, size_t recipients, struct refusal *r)
+{
+	const struct config_account *a = config_account(s->config, account);
+
+	r->status =
+		!a ? NULL
+		   : s->owner->charge(s->arg, a, (unsigned)recipients, r->text, sizeof(r->text));
+	if (r->status)
+		return false;
+	snprintf(s->charged, sizeof(s->charged), "%s", account);
+	s->charged_for += (unsigned)recipients;
+	return true;
+}
+
+/* The header's From may have chosen another account than the one that was charged. */
+static bool charge_rightly(struct session *s, struct refusal *r)
+{
+	const struct envelope *e = s->mail.envelope;
+
+	if (strcmp(s->charged, e->account) == 0)
+		return true;
+	session_refund(s);
+	return charge(s, e->account, e->recipient_count, r);
+}
+
 void session_rcpt(struct session *s, const struct command *c)
 {
+	const struct envelope *e = s->mail.envelope;
+	size_t before = e->recipient_count;
 	struct refusal r;
 
 	if (!transaction_rcpt(&s->mail, s->config, c, &r)) {
-		refuse(s, s->mail.envelope->sender, c->mailbox.text, &r);
+		refuse(s, e->sender, c->mailbox.text, &r);
+		return;
+	}
+	if (e->recipient_count > before && !charge(s, e->account, 1, &r)) {
+		transaction_drop_last(&s->mail);
+		refuse(s, e->sender, c->mailbox.text, &r);
 		return;
 	}
 	s->state = STATE_RCPT;
@@ -97,7 +142,7 @@ static void finish(struct session *s)
 	struct refusal r;
 
 	s->state = STATE_READY;
-	if (!transaction_finish(&s->mail, s->config, &client, &r)) {
+	if (!transaction_finish(&s->mail, s->config, &client, &r) || !charge_rightly(s, &r)) {
 		refuse(s, e->sender, e->recipients[0].address, &r);
 		session_forget_mail(s);
 		return;
@@ -123,6 +168,8 @@ void session_submitted(struct session *s, enum submit_status status, uint64_t me
 
 	if (s->want != SESSION_SUBMIT)
 		return;
+	if (status == SUBMIT_KEPT)
+		s->charged_for = 0;
 	session_forget_mail(s);
 	s->want = SESSION_INPUT;
 	switch (status) {

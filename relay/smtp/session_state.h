@@ -42,6 +42,8 @@ struct session {
 
 	struct login login;
 	struct transaction mail;
+	char charged[64];     /* the account that pays for the mail's recipients */
+	unsigned charged_for; /* how many */
 	uint64_t chunk_left;
 	bool last_chunk;
 	uint64_t skipped;
@@ -57,6 +59,8 @@ void session_reply(struct session *s, const char *status, const char *format, ..
 /* Nothing more is taken: what is in the output is the last. */
 void session_close(struct session *s);
 void session_forget_mail(struct session *s);
+/* The recipients of the mail that goes no further do not count against their account's rate. */
+void session_refund(struct session *s);
 
 /* Commands, and the inputs of the states in which bytes are no commands. */
 typedef void session_handler(struct session *s, const struct command *c);

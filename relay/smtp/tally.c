@@ -93,6 +93,16 @@ void tally_take(struct tally *t, const char *name, uint64_t amount)
 	t->entries--;
 }
 
+void tally_set(struct tally *t, const char *name, uint64_t amount)
+{
+	uint64_t now = tally_of(t, name);
+
+	if (amount > now)
+		tally_add(t, name, amount - now);
+	else
+		tally_take(t, name, now - amount);
+}
+
 void tally_free(struct tally *t)
 {
 	for (size_t i = 0; i < t->bucket_count; i++) {

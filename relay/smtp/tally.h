@@ -17,6 +17,7 @@ struct tally {
 };
 
 uint64_t tally_of(const struct tally *t, const char *name);
+void tally_set(struct tally *t, const char *name, uint64_t amount);
 void tally_add(struct tally *t, const char *name, uint64_t amount);
 /* At most what is there. */
 void tally_take(struct tally *t, const char *name, uint64_t amount);

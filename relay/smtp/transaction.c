@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -36,6 +37,13 @@ static bool unidentified(struct refusal *r, const struct identified *who)
 	return false;
 }
 
+static bool paused(struct refusal *r, const struct config_account *a)
+{
+	refuse(r, "450 4.7.1", "account %s is paused by its operator: try again later", a->name);
+	r->account = a->name;
+	return false;
+}
+
 /* UTF-8 in an address needs a client that said so (RFC 6531 §3.5). */
 static bool utf8_fits(const struct command *c, bool declared, struct refusal *r)
 {
@@ -59,6 +67,8 @@ bool transaction_mail(struct transaction *t, const struct relay_config *config,
 	identify(config, client, &mail->mailbox, NULL, &who);
 	if (!who.account)
 		return unidentified(r, &who);
+	if (who.account->paused)
+		return paused(r, who.account);
 	if (mail->has_size && mail->size > who.account->message_size_max)
 		return too_large(r, who.account, mail->size);
 
@@ -116,6 +126,16 @@ bool transaction_rcpt(struct transaction *t, const struct relay_config *config,
 	return true;
 }
 
+void transaction_drop_last(struct transaction *t)
+{
+	struct envelope *e = t->envelope;
+	struct recipient *r = &e->recipients[--e->recipient_count];
+
+	free(r->address);
+	free(r->orcpt);
+	free(r->reply);
+}
+
 uint64_t transaction_size_max(const struct transaction *t, const struct relay_config *config)
 {
 	const struct config_account *a = config_account(config, t->envelope->account);
@@ -166,6 +186,8 @@ bool transaction_finish(struct transaction *t, const struct relay_config *config
 	identify(config, client, &t->sender, &h.from, &who);
 	if (!who.account)
 		return unidentified(r, &who);
+	if (who.account->paused)
+		return paused(r, who.account);
 	if (t->data.size > who.account->message_size_max)
 		return too_large(r, who.account, t->data.size);
 

@@ -39,6 +39,9 @@ bool transaction_mail(struct transaction *t, const struct relay_config *config,
 bool transaction_rcpt(struct transaction *t, const struct relay_config *config,
 		      const struct command *rcpt, struct refusal *r);
 
+/* Takes the recipient back that was added last. */
+void transaction_drop_last(struct transaction *t);
+
 /* Bytes that the message may have. */
 uint64_t transaction_size_max(const struct transaction *t, const struct relay_config *config);
 

@@ -5,6 +5,7 @@
  */
 #include "relay/smtp/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,9 @@ static const char json[] =
 	"\"sign\":{\"domain\":[\"a.example\"],\"selector\":\"g1\",\"dkim\":[null]},"
 	"\"limits\":{\"message-size\":2000,\"recipients\":5}}"
 	"]},\"secrets\":{\"token-keys\":[{\"id\":7,\"secret\":\"\"}]}}";
+
+enum { CHARGE_MAX = 8 };
+static unsigned charged;
 
 static void body_begin(void *arg)
 {
@@ -47,7 +51,36 @@ static void rejected(void *arg, const char *account, const char *sender, const c
 		abort();
 }
 
-static const struct session_owner owner = {body_begin, body, admit, rejected};
+static const char *charge(void *arg, const struct config_account *account, unsigned recipients,
+			  char *text, size_t cap)
+{
+	(void)arg;
+	(void)account;
+	if (charged + recipients > CHARGE_MAX) {
+		snprintf(text, cap, "over the rate");
+		return "450 4.7.1";
+	}
+	charged += recipients;
+	return NULL;
+}
+
+static void refund(void *arg, const struct config_account *account, unsigned recipients)
+{
+	(void)arg;
+	(void)account;
+	if (recipients > charged)
+		abort();
+	charged -= recipients;
+}
+
+static const struct session_owner owner = {
+	.body_begin = body_begin,
+	.body = body,
+	.admit = admit,
+	.charge = charge,
+	.refund = refund,
+	.rejected = rejected,
+};
 
 static void check_output(struct buf *out)
 {
@@ -82,6 +115,7 @@ static void submit(struct session *s, const struct buf *stored)
 	envelope_free(again);
 	buf_free(&record);
 	session_submitted(s, SUBMIT_KEPT, 1);
+	charged = 0;
 }
 
 static void serve(struct session *s, const struct buf *stored)

@@ -2,12 +2,14 @@
 """The relay as one supervised service: its processes, what each may do, how they come and go."""
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.harness.relay import Relay, account, wait_for
+from tests.netns.smtp_talk import Talk
 
 ROLES = {"accept", "auth", "spool", "work", "deliver", "http", "report"}
 HASH = "$6$saltsalt$" + "x" * 86
@@ -157,6 +159,24 @@ def test_a_refused_reload_leaves_the_old_config_in_force(relay):
     wait_for("the refusal", lambda: "0 is not a number from 1 to 86400" in relay.log())
     assert relay.control("listeners") == before
     assert relay.is_ready()
+
+
+def test_a_reload_amid_questions_to_the_dns_ends_no_process(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.settimeout(60)
+        silent.bind(("127.0.0.1", 0))
+        with Relay(tmp_path, lab={"dns-port": silent.getsockname()[1]},
+                   **{"name-server": ["127.0.0.1"]}) as relay:
+            with Talk(relay.port("smtp")) as talk:
+                assert talk.message()[0] == 250
+            assert silent.recv(512)
+            relay.config["account"].append(account("late", senders=["*@late.example"]))
+            relay.reload()
+            with Talk(relay.port("smtp")) as talk:
+                wait_for("the new account", lambda: talk.cmd("RSET")[0] == 250 and
+                         talk.cmd("MAIL FROM:<a@late.example>")[0] == 250)
+            assert silent.recv(512)  # asked anew
+            assert all(p["restarts"] == 0 for p in processes(relay))
 
 
 def test_a_reload_binds_new_ports_and_keeps_the_old(relay):

@@ -117,6 +117,37 @@ def test_limits_of_the_account_hold(relay):
                  lambda: again.cmd("RSET")[0] and again.cmd("MAIL FROM:<a@small.example>")[0] == 250)
 
 
+def test_a_rate_is_the_accounts_whichever_way_it_sends(tmp_path):
+    accounts = [account(limits={"rate": "3/hour"}, user=[user("anna")]),
+                account("other", senders=["*@other.example"])]
+    with Relay(tmp_path, accounts=accounts, **NOWHERE) as relay:
+        with Talk(relay.port("smtp")) as talk:
+            assert talk.message(recipients=("b@b.example", "c@b.example"))[0] == 250
+        with Talk(relay.port("submissions"), tls=True) as talk:
+            assert talk.cmd("AUTH PLAIN " + PLAIN_SECRET)[0] == 235
+            # Given up, it does not count; two users of an account are still one account.
+            assert talk.cmd("MAIL FROM:<x@acme.example>")[0] == 250
+            assert talk.cmd("RCPT TO:<d@b.example>")[0] == 250
+            code, text = talk.cmd("RCPT TO:<e@b.example>")
+            assert code == 450
+            assert text.startswith("4.7.1 account acme may send to 3 recipients an hour: "
+                                   "try again in ")
+            assert talk.cmd("RSET")[0] == 250
+        with Talk(relay.port("smtp")) as talk:
+            assert talk.message("y@acme.example")[0] == 250
+            assert talk.cmd("MAIL FROM:<z@acme.example>")[0] == 450
+            assert talk.message("a@other.example")[0] == 250
+        relay.config["account"][0]["limits"]["rate"] = "100/second"
+        relay.config["account"][1]["paused"] = [None]
+        relay.reload()
+        with Talk(relay.port("smtp")) as talk:
+            wait_for("the account to be paused", lambda: talk.cmd("RSET")[0] == 250 and
+                     talk.cmd("MAIL FROM:<a@other.example>") ==
+                     (450, "4.7.1 account other is paused by its operator: try again later"))
+            wait_for("the new rate", lambda: talk.cmd("MAIL FROM:<a@acme.example>")[0] == 250)
+            assert talk.cmd("RCPT TO:<b@b.example>")[0] == 250
+
+
 # ---- bytes ----
 
 

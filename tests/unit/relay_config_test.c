@@ -41,7 +41,8 @@ static void a_full_config_fills_the_struct(void **state)
 		"x\"}],"
 		"\"track\":{\"opens\":[null]},\"sign\":{\"domain\":[\"Acme.Example\"],\"selector\":"
 		"\"g1"
-		"\",\"dkim\":[null]},\"pool\":\"p\",\"weight\":3}]");
+		"\",\"dkim\":[null]},\"pool\":\"p\",\"weight\":3,\"paused\":[null],"
+		"\"limits\":{\"rate\":\"1000/hour\"}}]");
 	struct buf error = BUF_INIT;
 	struct relay_config *c = parse(json, &error);
 
@@ -59,6 +60,9 @@ static void a_full_config_fills_the_struct(void **state)
 	assert_string_equal(a->users[0].password, "$y$x");
 	assert_int_equal(a->weight, 3);
 	assert_int_equal(a->message_size_max, 52428800);
+	assert_int_equal(a->rate.count, 1000);
+	assert_int_equal(a->rate.unit_s, 3600);
+	assert_true(a->paused);
 	config_free(c);
 }
 
@@ -81,6 +85,12 @@ static void what_is_refused_is_quoted_with_its_path(void **state)
 		{RELAY(",\"account\":[{\"name\":\"a\\n250 ok\"}]"),
 		 "gatepost:relay/account[a\n250 ok]/name: \"a\\n250 ok\" is not a string without "
 		 "control characters\n"},
+		{RELAY(",\"account\":[{\"name\":\"a\",\"limits\":{\"rate\":\"0/hour\"}}]"),
+		 "gatepost:relay/account[a]/limits/rate: \"0/hour\" is not a rate (20/second, "
+		 "100/minute, 1000/hour)\n"},
+		{RELAY(",\"account\":[{\"name\":\"a\",\"limits\":{\"rate\":\"5/day\"}}]"),
+		 "gatepost:relay/account[a]/limits/rate: \"5/day\" is not a rate (20/second, "
+		 "100/minute, 1000/hour)\n"},
 		{RELAY(",\"pool\":[{\"name\":\"p\",\"members\":[\"x\"]}]"),
 		 "pool[p]/members: there is no account 'x'\n"},
 	};

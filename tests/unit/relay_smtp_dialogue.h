@@ -19,7 +19,9 @@ static const char json[] =
 	"\"limits\":{\"message-size\":2000,\"recipients\":3}},"
 	"{\"name\":\"beta\",\"networks\":[\"203.0.113.20/32\"],\"from\":[\"*@beta.example\"]},"
 	"{\"name\":\"tiny\",\"networks\":[\"203.0.113.20/32\"],\"from\":[\"*@tiny.example\"],"
-	"\"limits\":{\"message-size\":1024}}"
+	"\"limits\":{\"message-size\":1024}},"
+	"{\"name\":\"asleep\",\"networks\":[\"203.0.113.20/32\"],\"paused\":[null],"
+	"\"from\":[\"*@asleep.example\"]}"
 	"]},\"secrets\":{\"token-keys\":[{\"id\":7,\"secret\":\"\"}]}}";
 
 static struct relay_config *config __attribute__((unused));
@@ -49,6 +51,7 @@ struct owner {
 	char rejected[1000];
 	unsigned rejections;
 	const char *admission;
+	unsigned allowance, charged; /* recipients; an allowance of 0 stands for no limit */
 };
 
 static inline void body_begin(void *arg)
@@ -70,6 +73,25 @@ static const char *admit(void *arg, const struct config_account *account, char *
 	return o->admission;
 }
 
+static inline const char *charge(void *arg, const struct config_account *account,
+				 unsigned recipients, char *text, size_t cap)
+{
+	struct owner *o = arg;
+
+	if (o->allowance && o->charged + recipients > o->allowance) {
+		snprintf(text, cap, "account %s is over its rate", account->name);
+		return "450 4.7.1";
+	}
+	o->charged += recipients;
+	return NULL;
+}
+
+static inline void refund(void *arg, const struct config_account *account, unsigned recipients)
+{
+	(void)account;
+	((struct owner *)arg)->charged -= recipients;
+}
+
 static inline void rejected(void *arg, const char *account, const char *sender, const char *rcpt,
 			    const char *reply)
 {
@@ -83,6 +105,8 @@ static const struct session_owner calls = {
 	.body_begin = body_begin,
 	.body = body,
 	.admit = admit,
+	.charge = charge,
+	.refund = refund,
 	.rejected = rejected,
 };
 

@@ -207,6 +207,79 @@ static void limits_of_the_account_hold(void **state)
 	hang_up(&o);
 }
 
+static void a_rate_counts_the_recipients_that_get_mail(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	open_client(&o, "203.0.113.20", "");
+	o.allowance = 2;
+	envelope_to_rcpt(&o);
+	assert_int_equal(o.charged, 1);
+	talk(&o, "RCPT TO:<bob@B.example>\r\n", "250"); /* the same one again */
+	assert_int_equal(o.charged, 1);
+	talk(&o, "RCPT TO:<c@b.example>\r\n", "250");
+	talk(&o, "RCPT TO:<d@b.example>\r\n", "450 4.7.1 account acme is over its rate\r\n");
+	assert_string_equal(o.rejected, "acme|anna@acme.example|d@b.example|450 4.7.1 account "
+					"acme is over its rate");
+	talk(&o, "RCPT TO:<d@b.example>\r\n", "450 4.7.1"); /* it is none of the mail's */
+	talk(&o, "RSET\r\n", "250");
+	assert_int_equal(o.charged, 0);
+
+	envelope_to_rcpt(&o);
+	talk(&o, "DATA\r\n", "354");
+	talk(&o, "From: anna@acme.example\r\n\r\nhello\r\n.\r\n", "");
+	envelope_free(session_take_envelope(o.session));
+	session_submitted(o.session, SUBMIT_FULL, 0);
+	starts(&o, "452");
+	assert_int_equal(o.charged, 0);
+
+	envelope_to_rcpt(&o);
+	talk(&o, "DATA\r\n", "354");
+	talk(&o, "From: anna@acme.example\r\n\r\nhello\r\n.\r\n", "");
+	envelope_free(session_take_envelope(o.session));
+	session_submitted(o.session, SUBMIT_KEPT, 1);
+	starts(&o, "250");
+	envelope_to_rcpt(&o);
+	assert_int_equal(o.charged, 2);
+	session_free(o.session);
+	o.session = NULL;
+	assert_int_equal(o.charged, 1);
+	hang_up(&o);
+}
+
+static void a_rate_is_that_of_the_account_that_sends(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	open_client(&o, "203.0.113.20", "");
+	o.allowance = 1;
+	talk(&o, "MAIL FROM:<>\r\n", "250");
+	talk(&o, "RCPT TO:<bob@b.example>\r\n", "250");
+	talk(&o, "DATA\r\n", "354");
+	talk(&o, "From: b@beta.example\r\n\r\nhello\r\n.\r\n", "");
+	assert_int_equal(session_want(o.session), SESSION_SUBMIT);
+	assert_int_equal(o.charged, 1);
+	hang_up(&o);
+}
+
+static void a_paused_account_is_told_to_come_back(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	open_client(&o, "203.0.113.20", "");
+	talk(&o, "MAIL FROM:<a@asleep.example>\r\n",
+	     "450 4.7.1 account asleep is paused by its operator: try again later\r\n");
+	talk(&o, "MAIL FROM:<>\r\n", "250");
+	talk(&o, "RCPT TO:<bob@b.example>\r\n", "250");
+	talk(&o, "DATA\r\n", "354");
+	talk(&o, "From: a@asleep.example\r\n\r\nhello\r\n.\r\n", "450 4.7.1 account asleep");
+	assert_int_equal(o.charged, 0);
+	hang_up(&o);
+}
+
 static void commands_keep_their_order(void **state)
 {
 	struct owner o;
@@ -415,6 +488,9 @@ int main(void)
 		cmocka_unit_test(strangers_and_forgers_are_refused),
 		cmocka_unit_test(the_null_sender_takes_the_headers_account),
 		cmocka_unit_test(limits_of_the_account_hold),
+		cmocka_unit_test(a_rate_counts_the_recipients_that_get_mail),
+		cmocka_unit_test(a_rate_is_that_of_the_account_that_sends),
+		cmocka_unit_test(a_paused_account_is_told_to_come_back),
 		cmocka_unit_test(commands_keep_their_order),
 		cmocka_unit_test(what_could_be_read_in_two_ways_ends_the_session),
 		cmocka_unit_test(helo_clients_may_not_pipeline),

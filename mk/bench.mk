@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Benchmarks. Their figures go to output/bench/*.json and, as a table, to the terminal.
+# docs/performance.md says what each means. Not part of `make test`: nothing here is a timed test.
+
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+$(B)/bench/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	@echo "  LD    bench/$*"
+	@$(CC) $(LDFLAGS) -o $@ $< -lssl -lcrypto -lm
+
+BENCH_PACKAGES := mk/bench-packages.list
+
+.PHONY: bench-deps bench-programs bench-relay
+bench-deps: deps
+	@mk/install-deps.sh $(BENCH_PACKAGES)
+
+bench-programs: $(BENCH_PROGRAMS)
+
+bench-relay: bench-deps programs bench-programs ## the relay's speed, fairness, memory (PART=5k QUICK=1 PERF=calls)
+	@$(SUDO) /usr/bin/python3 -m tests.bench $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) \
+		$(if $(PERF),--perf $(PERF))
