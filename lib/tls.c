@@ -681,7 +681,10 @@ bool stream_peer_trusted(const struct stream *s, struct buf *why)
 		return true;
 	if (flags == UINT32_MAX || mbedtls_x509_crt_verify_info(text, sizeof(text), "", flags) <= 0)
 		snprintf(text, sizeof(text), "the peer's certificate was not verified");
-	text[strcspn(text, "\n")] = '\0';
+	/* A line for each fault. */
+	for (char *p = text; *p; p++)
+		if (*p == '\n')
+			*p = p[1] ? ';' : '\0';
 	buf_appends(why, text);
 	return false;
 }

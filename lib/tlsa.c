@@ -122,7 +122,7 @@ static void say_flags(uint32_t flags, struct buf *why)
 		return;
 	for (char *p = text; *p; p++)
 		if (*p == '\n')
-			*p = p[1] ? ' ' : '\0';
+			*p = p[1] ? ';' : '\0';
 	buf_clear(why);
 	buf_appends(why, text);
 }

@@ -113,7 +113,7 @@ static void check_helos(const struct lyd_node *pool, struct faults *f)
 {
 	CONF_FOR_EACH (helo, pool, "helo")
 		if (!conf_find(pool, "source", conf_value(helo, "source")))
-			fault_at(f, conf_child(helo, "source"), conf_value(helo, "source"),
+			fault_at(f, helo, conf_value(helo, "source"),
 				 "not one of this pool's source addresses; add source %s",
 				 conf_value(helo, "source"));
 }

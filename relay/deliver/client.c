@@ -473,7 +473,10 @@ static void on_secured(void *arg)
 	struct buf why = BUF_INIT;
 
 	if (!tls_holds(c, &why)) {
-		end(c, buf_str(&why));
+		struct buf text = BUF_INIT;
+		buf_printf(&text, "4.7.5 %s", buf_str(&why));
+		end(c, buf_str(&text));
+		buf_free(&text);
 		buf_free(&why);
 		return;
 	}
