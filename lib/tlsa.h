@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TLSA records (RFC 6698) against a server's certificates, as SMTP uses them (RFC 7672 §3.1). Pure.
+ * TLSA records (RFC 6698) against a server's certificates, as SMTP has them (RFC 7672 §3.1). Pure.
  *
  * Two usages count: DANE-EE(3) pins the server's own certificate or key, whatever it names and
  * however old it is; DANE-TA(2) pins an authority among the certificates that the server sent, and
