@@ -428,6 +428,7 @@ int show_relay(struct cli *cli, const struct args *args)
 	} verbs[] = {{"queue", "queue"},
 		     {"processes", "status"},
 		     {"listeners", "listeners"},
+		     {"certificate", "certificate"},
 		     {"statistics", "statistics"}};
 	const char *word = strrchr(args->command->pattern, ' ') + 1, *verb = word, *name;
 	json_t *value;
@@ -446,6 +447,15 @@ int show_relay(struct cli *cli, const struct args *args)
 		}
 	}
 	json_decref(answer);
+	return status;
+}
+
+int run_reload_relay(struct cli *cli, const struct args *args)
+{
+	int status = CLI_OK;
+
+	(void)args;
+	json_decref(ask_relay(cli, json_pack("{s:s}", "verb", "reload"), &status));
 	return status;
 }
 

@@ -16,6 +16,7 @@ int show_alarms(struct cli *cli, const struct args *args);
 int show_relay_log(struct cli *cli, const struct args *args);
 int show_relay_message(struct cli *cli, const struct args *args);
 int show_relay(struct cli *cli, const struct args *args);
+int run_reload_relay(struct cli *cli, const struct args *args);
 int run_ping(struct cli *cli, const struct args *args);
 
 /* What somebody who logs in must know; nothing when all is well. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/commit.h"
 
+#include "gateway/certificates.h"
 #include "gateway/file.h"
 #include "lib/log.h"
 
@@ -203,7 +204,8 @@ bool commit_check(struct commit *c, const char *text, size_t len, struct buf *er
 
 	if (!read_valid(c, text, len, &conf, error))
 		return false;
-	bool ok = apply_check(c->apply, conf, error);
+	bool ok = apply_check(c->apply, conf, error) &&
+		  certificates_check(conf, c->running, time(NULL), error);
 	conf_free(conf);
 	return ok;
 }
@@ -305,7 +307,8 @@ bool commit_candidate(struct commit *c, const struct commit_request *request, st
 	    !read_valid(c, request->text, request->len, &conf, error))
 		return false;
 	text_print(conf, NULL, &text);
-	bool ok = carry_out(c, conf, &text, request, made, notes, error);
+	bool ok = certificates_check(conf, c->running, made->time_s, error) &&
+		  carry_out(c, conf, &text, request, made, notes, error);
 	buf_free(&text);
 	if (!ok) {
 		conf_free(conf);

@@ -31,6 +31,10 @@ void services_relay_json(const struct lyd_node *conf, struct buf *out)
 			if (lyd_new_term(copy, NULL, "name-server", conf_text(n), 0, NULL) !=
 			    LY_SUCCESS)
 				abort();
+	/* With time servers there is a right time to wait for. */
+	if (conf_has(conf_top(conf, "system"), "ntp") && !conf_has(copy, "wait-for-clock") &&
+	    lyd_new_term(copy, NULL, "wait-for-clock", "", 0, NULL) != LY_SUCCESS)
+		abort();
 	model_print_json(copy, "relay", out);
 	conf_free(copy);
 }

@@ -21,11 +21,6 @@ struct tls_client; /* what outgoing streams share */
 struct tls_server *tls_server_new(const char *chain_pem, const char *key_pem, struct buf *error);
 void tls_server_free(struct tls_server *t); /* streams in use keep it alive */
 
-/* "relay.example.net, t.example.net; valid until 2027-05-01 12:00 UTC" */
-void tls_server_describe(const struct tls_server *t, struct buf *out);
-/* Does the certificate name host, and is it valid by the clock now? Else false with the reason. */
-bool tls_server_suits(const struct tls_server *t, const char *host, struct buf *reason);
-
 /* No peer is verified (opportunistic TLS, RFC 7435), but its certificates may be looked at. */
 struct tls_client *tls_client_new(struct buf *error);
 /* Peers are verified by these authorities (PEM), and TLS is 1.2 at least. The handshake succeeds
@@ -33,10 +28,6 @@ struct tls_client *tls_client_new(struct buf *error);
  * left out; NULL with the reason when nothing is left. */
 struct tls_client *tls_client_new_verifying(const char *authorities_pem, struct buf *error);
 void tls_client_free(struct tls_client *t);
-
-/* A self-signed ECDSA P-256 certificate for host, valid from yesterday for ten years. */
-bool tls_self_signed(const char *host, struct buf *chain_pem, struct buf *key_pem,
-		     struct buf *error);
 
 struct stream;
 

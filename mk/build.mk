@@ -35,7 +35,8 @@ $(foreach a,$(ARCHIVES),$(eval $(call archive,$(a))))
 LIBS_gatepost-relay := -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lcap -lcrypt \
 		       -llmdb -lsqlite3 -lunbound -lopendkim -lcrypto -lmnl -lm
 LIBS_gatepost-track := $(LIBS_gatepost-relay)
-LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lcrypt -lcap
+LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto \
+		       -lcrypt -lcap
 LIBS_gatepost       := -lyang -ledit -ljansson
 
 MAIN_gatepost-relay := relay/main.c

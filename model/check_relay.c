@@ -3,9 +3,11 @@
 
 #include "model/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* ---- who is a sender ---- */
 
@@ -266,6 +268,77 @@ static void check_listeners(const struct lyd_node *relay, struct faults *f)
 				}
 }
 
+/* ---- limits of what leaves ---- */
+
+static bool known_provider(const char *name)
+{
+	static const char *const known[] = {"google",  "microsoft", "yahoo",    "apple",
+					    "comcast", "gmx",       "mimecast", "proofpoint",
+					    "zoho",    "ovh",       "orange",   "telekom"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(known[i], name))
+			return true;
+	return false;
+}
+
+/* known_provider() repeats the names of relay/deliver/provider.c, which may not be included here.
+ */
+static void check_providers(const struct lyd_node *relay, struct faults *f)
+{
+	const struct lyd_node **all = NULL;
+	size_t count = 0;
+
+	CONF_FOR_EACH (provider, relay, "provider") {
+		const char *name = conf_value(provider, "name");
+
+		if (!strcmp(name, "default") && conf_has(provider, "mx"))
+			fault_at(f, conf_child(provider, "mx"),
+				 conf_text(conf_child(provider, "mx")),
+				 "provider default is everybody else; give this host a provider of "
+				 "another name");
+		if (strcmp(name, "default") && !conf_has(provider, "mx") && !known_provider(name))
+			fault_below(
+				f, provider, "mx",
+				"missing: %s is not among the providers that are known (google, "
+				"microsoft, yahoo, apple, ...); name its mail hosts",
+				name);
+		CONF_FOR_EACH (mx, provider, "mx") {
+			all = realloc(all, (count + 1) * sizeof(*all));
+			if (!all)
+				abort();
+			all[count++] = mx;
+		}
+	}
+	if (count)
+		qsort(all, count, sizeof(*all), by_domain_then_line);
+	for (size_t i = 1; i < count; i++)
+		if (!strcasecmp(conf_text(all[i - 1]), conf_text(all[i])))
+			fault_at(f, all[i], conf_text(all[i]),
+				 "relay provider %s has this host already",
+				 conf_value(lyd_parent(all[i - 1]), "name"));
+	free(all);
+}
+
+/* The pattern lets 2026-02-30 pass. */
+static void check_ramps(const struct lyd_node *relay, struct faults *f)
+{
+	CONF_FOR_EACH (pool, relay, "pool") {
+		const char *begin = conf_value(conf_child(pool, "ramp-up"), "begin");
+		struct tm t = {0}, same;
+
+		if (!begin)
+			continue;
+		sscanf(begin, "%4d-%2d-%2d", &t.tm_year, &t.tm_mon, &t.tm_mday);
+		t.tm_year -= 1900;
+		t.tm_mon--;
+		same = t;
+		if (timegm(&same) == -1 || same.tm_mday != t.tm_mday)
+			fault_at(f, conf_child(conf_child(pool, "ramp-up"), "begin"), begin,
+				 "there is no such day");
+	}
+}
+
 static void check_rest(const struct lyd_node *relay, struct faults *f)
 {
 	const struct lyd_node *tls = conf_child(relay, "tls"), *retry = conf_child(relay, "retry");
@@ -296,5 +369,7 @@ void check_relay(const struct lyd_node *conf, struct faults *f)
 	check_server_takes_no_source(conf, relay, f);
 	check_routes(relay, f);
 	check_listeners(relay, f);
+	check_providers(relay, f);
+	check_ramps(relay, f);
 	check_rest(relay, f);
 }

@@ -2,6 +2,7 @@
 #include "relay/config.h"
 
 #include "lib/log.h"
+#include "relay/deliver/provider.h"
 #include "relay/shape.h"
 
 #include <errno.h>
@@ -58,6 +59,11 @@ enum { CONFIG_BYTES_MAX = 64 * 1024 * 1024, PATH_TEXT_MAX = 255 };
 	{                                                                                          \
 		.name = (key), .kind = SHAPE_NUMBER, .at = offsetof(type, member), .min = (least), \
 		.max = (most), .otherwise = (usual), .width = sizeof(((type *)0)->member)          \
+	}
+
+#define RATE(type, member, key)                                                 \
+	{                                                                       \
+		.name = (key), .kind = SHAPE_RATE, .at = offsetof(type, member) \
 	}
 
 /* ---- listeners ---- */
@@ -137,6 +143,17 @@ static const struct shape_field smart_host_fields[] = {
 };
 static const struct shape smart_host_shape = SHAPE(struct config_pool, smart_host_fields);
 
+static const struct shape_field ramp_fields[] = {
+	{.name = "begin", .kind = SHAPE_TEXT, .at = offsetof(struct config_pool, ramp_begin)},
+	{.name = "per-day",
+	 .kind = SHAPE_NUMBERS,
+	 .at = offsetof(struct config_pool, ramp),
+	 .count_at = offsetof(struct config_pool, ramp_count),
+	 .min = 1,
+	 .max = 100000000},
+};
+static const struct shape ramp_shape = SHAPE(struct config_pool, ramp_fields);
+
 static const struct shape_field pool_fields[] = {
 	KEY(struct config_pool, name),
 	ARRAY(struct config_pool, sources, source_count, "source", SHAPE_ADDRS),
@@ -144,6 +161,7 @@ static const struct shape_field pool_fields[] = {
 	LIST(struct config_pool, helos, helo_count, "helo", helo_shape),
 	INSIDE("smart-host", smart_host_shape),
 	TEXTS(struct config_pool, members, "members"),
+	INSIDE("ramp-up", ramp_shape),
 };
 static const struct shape pool_shape = SHAPE(struct config_pool, pool_fields);
 
@@ -153,6 +171,16 @@ static const struct shape_field route_fields[] = {
 	TEXT(struct config_route, pool, "pool"),
 };
 static const struct shape route_shape = SHAPE(struct config_route, route_fields);
+
+static const struct shape_field provider_fields[] = {
+	KEY(struct config_provider, name),
+	NAMES(struct config_provider, mx, "mx"),
+	NUMBER(struct config_provider, connections, "connections", 1, 256, 20),
+	RATE(struct config_provider, rate, "rate"),
+	NUMBER(struct config_provider, messages_per_connection, "messages-per-connection", 1, 10000,
+	       100),
+};
+static const struct shape provider_shape = SHAPE(struct config_provider, provider_fields);
 
 /* ---- accounts ---- */
 
@@ -182,9 +210,16 @@ static const struct shape_field limit_fields[] = {
 	NUMBER(struct config_account, message_size_max, "message-size", 1024, 1073741824, 52428800),
 	NUMBER(struct config_account, recipients_max, "recipients", 1, 1000, 100),
 	NUMBER(struct config_account, connections_max, "connections", 1, 1000, 100),
-	{.name = "rate", .kind = SHAPE_RATE, .at = offsetof(struct config_account, rate)},
+	RATE(struct config_account, rate, "rate"),
 };
 static const struct shape limit_shape = SHAPE(struct config_account, limit_fields);
+
+static const struct shape_field suspend_fields[] = {
+	NUMBER(struct config_account, suspend_bounces, "hard-bounces", 0, 100, 10),
+	NUMBER(struct config_account, suspend_complaints, "complaints", 0, 1000, 3),
+	NUMBER(struct config_account, suspend_after, "after", 10, 1000, 100),
+};
+static const struct shape suspend_shape = SHAPE(struct config_account, suspend_fields);
 
 static const struct shape_field account_fields[] = {
 	KEY(struct config_account, name),
@@ -199,6 +234,7 @@ static const struct shape_field account_fields[] = {
 	NUMBER(struct config_account, workers, "workers", 1, 16, 0),
 	NUMBER(struct config_account, weight, "weight", 1, 100, 10),
 	INSIDE("limits", limit_shape),
+	INSIDE("suspend", suspend_shape),
 };
 static const struct shape account_shape = SHAPE(struct config_account, account_fields);
 
@@ -237,12 +273,24 @@ static const struct shape_field retry_fields[] = {
 };
 static const struct shape retry_shape = SHAPE(relay, retry_fields);
 
+static const struct shape_choice lab_clocks[] = {
+	{"synchronised", LAB_CLOCK_SYNCHRONISED},
+	{"unsynchronised", LAB_CLOCK_UNSYNCHRONISED},
+	{"past", LAB_CLOCK_PAST},
+	{NULL, 0},
+};
+
 static const struct shape_field lab_fields[] = {
 	NUMBER(relay, lab_smtp_port, "smtp-port", 1, UINT16_MAX, 0),
 	NUMBER(relay, lab_dns_port, "dns-port", 1, UINT16_MAX, 0),
 	TEXT(relay, lab_trust_anchor, "trust-anchor"),
 	NUMBER(relay, lab_sts_port, "sts-port", 1, UINT16_MAX, 0),
 	TEXT(relay, lab_ca_file, "ca-file"),
+	{.name = "clock",
+	 .kind = SHAPE_CHOICE,
+	 .at = offsetof(relay, lab_clock),
+	 .choices = lab_clocks,
+	 .otherwise = LAB_CLOCK_NONE},
 };
 static const struct shape lab_shape = SHAPE(relay, lab_fields);
 
@@ -260,7 +308,9 @@ static const struct shape_field relay_fields[] = {
 	INSIDE("tracking", tracking_shape),
 	LIST(relay, pools, pool_count, "pool", pool_shape),
 	LIST(relay, routes, route_count, "route", route_shape),
+	LIST(relay, providers, provider_count, "provider", provider_shape),
 	LIST(relay, accounts, account_count, "account", account_shape),
+	FLAG(relay, wait_for_clock, "wait-for-clock"),
 	INSIDE("retry", retry_shape),
 	INSIDE("lab", lab_shape),
 };
@@ -335,6 +385,25 @@ static bool read_secrets(struct relay_config *c, const json_t *secrets, struct b
 }
 
 /* ---- checks between members ---- */
+
+/* YYYY-MM-DD of the proleptic Gregorian calendar as a count of days since 1970. */
+static bool date_parse(const char *s, uint32_t *day)
+{
+	static const uint8_t lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	unsigned y, m, d;
+	char end;
+
+	if (strlen(s) != 10 || sscanf(s, "%4u-%2u-%2u%c", &y, &m, &d, &end) != 3 || y < 1970 ||
+	    m < 1 || m > 12 || d < 1 || d > lengths[m - 1])
+		return false;
+	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+	if (m == 2 && d == 29 && !leap)
+		return false;
+	*day = (y - 1970) * 365 + (y - 1969) / 4 - (y - 1901) / 100 + (y - 1601) / 400 + d - 1;
+	for (unsigned i = 1; i < m; i++)
+		*day += i == 2 && !leap ? 28 : lengths[i - 1];
+	return true;
+}
 
 static bool has_string(const struct config_strings *s, const char *text)
 {
@@ -424,6 +493,32 @@ static bool check_pool(const struct config_pool *p, bool has_smart_host, struct 
 	return ok;
 }
 
+static bool check_provider(const struct config_provider *p, struct buf *error)
+{
+	if (p->mx.count || provider_is_known(p->name) || strcmp(p->name, PROVIDER_DEFAULT) == 0)
+		return true;
+	buf_printf(error,
+		   "provider[%s]/mx: '%s' is not a provider that is known: name its mail hosts\n",
+		   p->name, p->name);
+	return false;
+}
+
+static bool check_ramp(struct config_pool *p, struct buf *error)
+{
+	if (!*p->ramp_begin && !p->ramp_count)
+		return true;
+	if (!date_parse(p->ramp_begin, &p->ramp_day)) {
+		buf_printf(error, "pool[%s]/ramp-up/begin: '%s' is not a date (2026-11-30)\n",
+			   p->name, p->ramp_begin);
+		return false;
+	}
+	if (p->ramp_count)
+		return true;
+	buf_printf(error, "pool[%s]/ramp-up/per-day: name the messages of the first days\n",
+		   p->name);
+	return false;
+}
+
 static bool check_references(const struct relay_config *c, const json_t *object, struct buf *error)
 {
 	bool ok = true;
@@ -445,9 +540,12 @@ static bool check_references(const struct relay_config *c, const json_t *object,
 			   c->routes[i].pool);
 		ok = false;
 	}
+	for (size_t i = 0; i < c->provider_count; i++)
+		ok = check_provider(&c->providers[i], error) && ok;
 	for (size_t i = 0; i < c->pool_count; i++) {
 		const json_t *pool = json_array_get(json_object_get(object, "pool"), i);
 		ok = check_pool(&c->pools[i], json_object_get(pool, "smart-host"), error) && ok;
+		ok = check_ramp(&c->pools[i], error) && ok;
 		for (size_t k = 0; k < c->pools[i].members.count; k++) {
 			if (config_account(c, c->pools[i].members.items[k]))
 				continue;

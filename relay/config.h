@@ -71,7 +71,11 @@ struct config_account {
 	uint64_t message_size_max; /* bytes */
 	unsigned recipients_max;
 	unsigned connections_max;
-	struct config_rate rate; /* recipients */
+	/* When it is paused by itself (deliver/outcomes.h); 0: never. */
+	unsigned suspend_bounces;    /* percent */
+	unsigned suspend_complaints; /* per thousand */
+	unsigned suspend_after;      /* recipients */
+	struct config_rate rate;     /* recipients */
 };
 
 /* The HELO name of one source address. */
@@ -100,6 +104,17 @@ struct config_pool {
 	size_t helo_count;
 	struct config_smart_host smart_host;
 	struct config_strings members;
+	char *ramp_begin; /* "2026-11-30", UTC; "" for none */
+	uint32_t *ramp;   /* messages for each address and provider on that day, ... */
+	size_t ramp_count;
+	uint32_t ramp_day; /* of ramp_begin, counted from 1970-01-01 */
+};
+
+struct config_provider {
+	char *name;
+	struct config_strings mx; /* lower case */
+	unsigned connections, messages_per_connection;
+	struct config_rate rate;
 };
 
 struct config_route {
@@ -112,6 +127,8 @@ struct config_token_key {
 	uint32_t id;
 	uint8_t secret[32];
 };
+
+enum lab_clock { LAB_CLOCK_NONE, LAB_CLOCK_SYNCHRONISED, LAB_CLOCK_UNSYNCHRONISED, LAB_CLOCK_PAST };
 
 struct relay_config {
 	char *host_name;
@@ -128,11 +145,15 @@ struct relay_config {
 	size_t pool_count;
 	struct config_route *routes;
 	size_t route_count;
+	struct config_provider *providers;
+	size_t provider_count;
 	struct config_account *accounts;
 	size_t account_count;
 	uint32_t retry_first_s, retry_longest_s, expire_s;
+	bool wait_for_clock; /* until the kernel says that it is synchronised */
 	uint16_t lab_smtp_port, lab_dns_port, lab_sts_port; /* 0: the real ones */
 	char *lab_trust_anchor, *lab_ca_file;
+	int lab_clock; /* enum lab_clock */
 
 	/* Secrets, present only in the slices of the roles that may hold them. */
 	char *tls_chain, *tls_key; /* PEM: accept, http */

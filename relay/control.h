@@ -4,6 +4,8 @@
  *
  *   {"verb":"status"}               main: the processes
  *   {"verb":"listeners"}            main: the ports that were bound
+ *   {"verb":"certificate"}          main: what TLS shows, and what is wrong with it
+ *   {"verb":"reload"}               main: reads the config and the secrets again, as on SIGHUP
  *   {"verb":"queue"|"show"|"retry"|"remove"|"hold"|"release", ...}   deliver
  *   {"verb":"log"|"statistics", ...}                                  report
  *

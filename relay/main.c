@@ -8,6 +8,7 @@
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "relay/certify.h"
 #include "relay/config.h"
 #include "relay/control.h"
 #include "relay/family.h"
@@ -24,6 +25,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -139,26 +141,6 @@ static const struct family_owner family_owner = {
 	.ended = on_ended,
 };
 
-/* ---- the control socket's own verbs ---- */
-
-static json_t *control_answer(const char *verb)
-{
-	if (strcmp(verb, "listeners") == 0)
-		return json_pack("{s:b, s:o}", "ok", 1, "listeners",
-				 listen_status(relay.listeners));
-	return json_pack("{s:b, s:o}", "ok", 1, "processes", family_status(relay.family));
-}
-
-static struct channel *control_channel(enum role_id role)
-{
-	return family_channel(relay.family, role);
-}
-
-static const struct control_owner control_owner = {
-	.answer = control_answer,
-	.channel = control_channel,
-};
-
 /* ---- loading ---- */
 
 /* The directory of the secrets: main's, and passable for the role that signs. */
@@ -168,6 +150,24 @@ static bool own_keys(const char *directory, struct buf *error)
 		return true;
 	buf_printf(error, "directory/keys: cannot prepare '%s': %s\n", directory, strerror(errno));
 	return false;
+}
+
+/* What is in force already is not refused for having grown old, nor what is there at the start. */
+static bool may_be_shown(const struct relay_config *config, const struct slice_secrets *secrets,
+			 struct buf *error)
+{
+	struct buf faults = BUF_INIT;
+	bool ok = certify(config, secrets, time(NULL), &faults);
+
+	if (!ok && relay.config &&
+	    !certify_is_unchanged(relay.config, &relay.secrets, config, secrets)) {
+		buf_append(error, faults.data, faults.len);
+	} else if (!ok) {
+		log_warn("clients may refuse us: %s", buf_str(&faults));
+		ok = true;
+	}
+	buf_free(&faults);
+	return ok;
 }
 
 /* Everything that may be refused is tried before anything that is in force is touched. */
@@ -182,7 +182,7 @@ static bool load(struct buf *error)
 	else
 		config = config_parse(buf_str(&json), json.len, error);
 	if (!config || !own_keys(config->key_dir, error) ||
-	    !slice_secrets_load(config, &secrets, error))
+	    !slice_secrets_load(config, &secrets, error) || !may_be_shown(config, &secrets, error))
 		goto refused;
 	struct listen_set *listeners = listen_open(config, relay.listeners, error);
 	if (!listeners)
@@ -203,6 +203,20 @@ refused:
 	return false;
 }
 
+static bool reload(struct buf *error)
+{
+	bool ok = load(error);
+
+	if (ok) {
+		family_each(relay.family, on_reloaded);
+		log_info("%s is in force", relay.config_path);
+	} else {
+		log_error("%s is refused, the old one stays in force: %s", relay.config_path,
+			  buf_str(error));
+	}
+	return ok;
+}
+
 static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
 {
 	struct buf error = BUF_INIT;
@@ -210,15 +224,69 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
 	(void)loop;
 	(void)w;
 	(void)events;
-	if (load(&error)) {
-		family_each(relay.family, on_reloaded);
-		log_info("%s is in force", relay.config_path);
-	} else {
-		log_error("%s is refused, the old one stays in force: %s", relay.config_path,
-			  buf_str(&error));
-	}
+	reload(&error);
 	buf_free(&error);
 }
+
+/* ---- the control socket's own verbs ---- */
+
+static json_t *answer_reload(void)
+{
+	struct buf error = BUF_INIT;
+	json_t *answer;
+
+	if (reload(&error))
+		answer = json_pack("{s:b}", "ok", 1);
+	else
+		answer = json_pack("{s:b, s:o}", "ok", 0, "error",
+				   json_stringn(buf_str(&error), error.len));
+	buf_free(&error);
+	return answer;
+}
+
+static json_t *answer_certificate(void)
+{
+	json_t *answer = certify_status(relay.config, &relay.secrets, time(NULL));
+
+	json_object_set_new(answer, "ok", json_true());
+	return answer;
+}
+
+static json_t *answer_listeners(void)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "listeners", listen_status(relay.listeners));
+}
+
+static json_t *answer_status(void)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "processes", family_status(relay.family));
+}
+
+static json_t *control_answer(const char *verb)
+{
+	static const struct {
+		const char *verb;
+		json_t *(*answer)(void);
+	} answers[] = {{"certificate", answer_certificate},
+		       {"listeners", answer_listeners},
+		       {"reload", answer_reload},
+		       {"status", answer_status}};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		if (strcmp(verb, answers[i].verb) == 0)
+			return answers[i].answer();
+	return json_pack("{s:b, s:s}", "ok", 0, "error", "main has no answer to this verb");
+}
+
+static struct channel *control_channel(enum role_id role)
+{
+	return family_channel(relay.family, role);
+}
+
+static const struct control_owner control_owner = {
+	.answer = control_answer,
+	.channel = control_channel,
+};
 
 static void on_stop(struct ev_loop *loop, ev_signal *w, int events)
 {
@@ -299,15 +367,17 @@ static int run(void)
 	return 0;
 }
 
+/* The config alone, and the certificate where it names one: nothing is made or changed. */
 static int check(void)
 {
 	struct buf error = BUF_INIT;
 	struct relay_config *c = config_load(relay.config_path, &error);
+	bool ok = c && certify_files(c, time(NULL), &error);
 
 	fputs(buf_str(&error), stderr);
 	buf_free(&error);
 	config_free(c);
-	return c ? 0 : 1;
+	return ok ? 0 : 1;
 }
 
 static int usage(void)

@@ -174,6 +174,30 @@ static bool read_number(const struct shape_field *f, const json_t *value,
 	return true;
 }
 
+static bool read_numbers(const struct shape_field *f, const json_t *value,
+			 const struct place_name *at, void *out)
+{
+	char expected[64];
+	size_t i;
+	json_t *item;
+
+	snprintf(expected, sizeof(expected), "a number from %llu to %llu",
+		 (unsigned long long)f->min, (unsigned long long)f->max);
+	if (!json_is_array(value))
+		return refuse(at, value, "an array of numbers");
+	json_array_foreach(value, i, item)
+	{
+		json_int_t v = json_integer_value(item);
+
+		if (!json_is_integer(item) || v < 0 || (uint64_t)v < f->min || (uint64_t)v > f->max)
+			return refuse(at, item, expected);
+		uint32_t *slot = grow((void **)((char *)out + f->at),
+				      (size_t *)((char *)out + f->count_at), sizeof(uint32_t));
+		*slot = (uint32_t)v;
+	}
+	return true;
+}
+
 static bool read_choice(const struct shape_field *f, const json_t *value,
 			const struct place_name *at, void *out)
 {
@@ -253,11 +277,11 @@ static bool read_list(const struct shape_field *f, const json_t *value, const st
 }
 
 static reader_fn *const readers[] = {
-	[SHAPE_TEXT] = read_text,      [SHAPE_NAME] = read_text,     [SHAPE_TEXTS] = read_texts,
-	[SHAPE_NAMES] = read_texts,    [SHAPE_ADDR] = read_addr,     [SHAPE_ADDRS] = read_addrs,
-	[SHAPE_PREFIXES] = read_addrs, [SHAPE_FLAG] = read_flag,     [SHAPE_MARK] = read_flag,
-	[SHAPE_NUMBER] = read_number,  [SHAPE_CHOICE] = read_choice, [SHAPE_INSIDE] = read_inside,
-	[SHAPE_LIST] = read_list,      [SHAPE_RATE] = read_rate,
+	[SHAPE_TEXT] = read_text,      [SHAPE_NAME] = read_text,       [SHAPE_TEXTS] = read_texts,
+	[SHAPE_NAMES] = read_texts,    [SHAPE_ADDR] = read_addr,       [SHAPE_ADDRS] = read_addrs,
+	[SHAPE_PREFIXES] = read_addrs, [SHAPE_FLAG] = read_flag,       [SHAPE_MARK] = read_flag,
+	[SHAPE_NUMBER] = read_number,  [SHAPE_CHOICE] = read_choice,   [SHAPE_INSIDE] = read_inside,
+	[SHAPE_LIST] = read_list,      [SHAPE_NUMBERS] = read_numbers, [SHAPE_RATE] = read_rate,
 };
 
 static void set_defaults(const struct shape *s, void *out)
@@ -344,6 +368,7 @@ void shape_free(const struct shape *s, void *out)
 		case SHAPE_NAME:
 		case SHAPE_ADDRS:
 		case SHAPE_PREFIXES:
+		case SHAPE_NUMBERS:
 			free(*(void **)field);
 			*(void **)field = NULL;
 			break;

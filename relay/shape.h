@@ -26,6 +26,7 @@ enum shape_kind {
 	SHAPE_FLAG,     /* bool: YANG's empty leaf, [null] */
 	SHAPE_MARK,     /* the same, but stores the number `min` in an int */
 	SHAPE_NUMBER,   /* unsigned of `width` bytes, min to max */
+	SHAPE_NUMBERS,  /* uint32_t * and size_t, each min to max */
 	SHAPE_CHOICE,   /* int: one of choices */
 	SHAPE_RATE,     /* struct config_rate: "20/second", "100/minute", "1000/hour" */
 	SHAPE_INSIDE,   /* an object whose members lie in the same struct: a YANG container */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/slice.h"
 
+#include "lib/certificate.h"
 #include "lib/log.h"
-#include "lib/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +20,8 @@ enum {
 	ANCHOR_BYTES_MAX = 16 * 1024,
 	AUTHORITIES_BYTES_MAX = 2 * 1024 * 1024,
 };
+/* A certificate of our own is made anew so long before it expires. */
+#define RENEW_S ((int64_t)30 * 86400)
 
 #define CHAIN_FILE "relay.crt"
 #define KEY_FILE   "relay.key"
@@ -151,9 +154,22 @@ static bool make_certificate(int dir, const struct relay_config *c, struct buf *
 	log_warn("no certificate is configured: made a self-signed one for %s; "
 		 "Gmail and other large senders refuse those",
 		 c->host_name);
-	return tls_self_signed(c->host_name, chain, key, error) &&
+	return certificate_self_signed(c->host_name, chain, key, error) &&
 	       write_secret(dir, CHAIN_FILE, chain->data, chain->len, error) &&
 	       write_secret(dir, KEY_FILE, key->data, key->len, error);
+}
+
+/* Is what was made once still good for the host name, and for some days? */
+static bool still_suits(const struct buf *chain, const struct buf *key, const char *host)
+{
+	struct buf unused = BUF_INIT;
+	struct certificate *t = certificate_new(buf_str(chain), buf_str(key), &unused);
+	bool suits = t && certificate_covers(t, host) &&
+		     certificate_until_s(t) > (int64_t)time(NULL) + RENEW_S;
+
+	certificate_free(t);
+	buf_free(&unused);
+	return suits;
 }
 
 static bool load_tls(int dir, const struct relay_config *c, struct slice_secrets *out,
@@ -172,16 +188,20 @@ static bool load_tls(int dir, const struct relay_config *c, struct slice_secrets
 		if (!ok)
 			buf_printf(error, "tls: cannot read '%s': %s\n", at, strerror(errno));
 	} else if (!read_at(dir, CHAIN_FILE, PEM_BYTES_MAX, &chain) ||
-		   !read_at(dir, KEY_FILE, PEM_BYTES_MAX, &key)) {
+		   !read_at(dir, KEY_FILE, PEM_BYTES_MAX, &key) ||
+		   !still_suits(&chain, &key, c->host_name)) {
 		buf_clear(&chain);
 		buf_clear(&key);
 		ok = make_certificate(dir, c, &chain, &key, error);
 	}
 	if (ok) {
-		struct tls_server *t = tls_server_new(buf_str(&chain), buf_str(&key), error);
+		struct buf why = BUF_INIT;
+		struct certificate *t = certificate_new(buf_str(&chain), buf_str(&key), &why);
 		ok = t != NULL;
-		if (t)
-			tls_server_free(t);
+		if (!t)
+			buf_printf(error, "tls: %s\n", buf_str(&why));
+		certificate_free(t);
+		buf_free(&why);
 	}
 	out->tls_chain = buf_steal(&chain);
 	out->tls_key = buf_steal(&key);

@@ -362,11 +362,40 @@ void dns_cancel(struct dns_query *q)
 
 /* --- set-up --- */
 
+enum { SYSTEM_SERVERS_MAX = 8 };
+
+/* The system's own, read by the first call: later ones come from a process that may open nothing.*/
+static const struct addr *system_servers(size_t *count)
+{
+	static struct addr servers[SYSTEM_SERVERS_MAX];
+	static size_t found;
+	static bool known;
+	char line[256], word[ADDR_STR_MAX];
+	FILE *f = known ? NULL : fopen("/etc/resolv.conf", "re");
+
+	while (f && found < SYSTEM_SERVERS_MAX && fgets(line, sizeof(line), f))
+		if (sscanf(line, " nameserver %45s", word) == 1 &&
+		    addr_parse(word, &servers[found]))
+			found++;
+	if (f)
+		fclose(f);
+	known = true;
+	*count = found;
+	return servers;
+}
+
 static bool set_servers(struct ub_ctx *ctx, const struct addr *servers, size_t count, uint16_t port,
 			struct buf *error)
 {
 	char text[ADDR_STR_MAX], where[ADDR_STR_MAX + 8];
+	size_t own_count;
+	const struct addr *own = system_servers(&own_count);
 
+	if (!count) {
+		servers = own;
+		count = own_count;
+		port = 0;
+	}
 	for (size_t i = 0; i < count; i++) {
 		snprintf(where, sizeof(where), "%s@%u", addr_format(&servers[i], text),
 			 port ? port : 53u);
@@ -376,7 +405,7 @@ static bool set_servers(struct ub_ctx *ctx, const struct addr *servers, size_t c
 			return false;
 		}
 	}
-	if (!count && ub_ctx_resolvconf(ctx, NULL))
+	if (!count)
 		log_warn("no name server is set, nor any in /etc/resolv.conf: asking the root "
 			 "servers");
 	return true;

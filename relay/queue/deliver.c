@@ -11,6 +11,7 @@
 #include "relay/deliver/route.h"
 #include "relay/queue/bounce.h"
 #include "relay/queue/destination.h"
+#include "relay/queue/lane.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/notice.h"
@@ -254,6 +255,7 @@ static void route_again(struct mail *m, void *arg)
 static void deliver_reload(struct process *p)
 {
 	accounts_reload(p->config);
+	lanes_reload();
 	destination_each(stop_resolving, NULL);
 	open_dns();
 	mail_each(route_again, NULL);

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "relay/deliver/route.h"
+#include "relay/queue/lane.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/parcel.h"
@@ -56,7 +57,6 @@ struct destination *destination_get(const char *domain, const char *pool)
 	if (!d)
 		abort();
 	d->hash = hash;
-	d->window = SESSIONS_FIRST;
 	memcpy(d->domain, domain, domain_size);
 	d->pool = memcpy(d->domain + domain_size, pool, pool_size);
 	table_grow();
@@ -82,6 +82,7 @@ static void destroy(struct destination *d)
 	count--;
 	if (share_waits(&d->slot))
 		share_remove(&scheduler.slots, &d->slot);
+	lane_leave(d);
 	targets_release(d->targets);
 	free(d->why);
 	free(d);
@@ -139,6 +140,13 @@ bool destination_is_down(const struct destination *d)
 	return d->down_until_ms && d->down_until_ms > clock_wall_ms();
 }
 
+const char *destination_shut(const struct destination *d)
+{
+	if (!destination_is_down(d))
+		return lane_shut(d->lane);
+	return d->why ? d->why : "4.4.1 no host answered lately";
+}
+
 static void drain_start(struct destination *d)
 {
 	if (d->is_draining)
@@ -162,7 +170,6 @@ void destination_failed(struct destination *d, const char *why, bool refuse)
 		/* Half of what its mail waits at first: that finds it open again. */
 		d->fails++;
 		d->down_until_ms = clock_wall_ms() + retry_wait_ms(&rules, 1, random_number()) / 2;
-		d->window = 1;
 		log_info("%s%s%s: %s", d->domain, *d->pool ? " by pool " : "", d->pool, why);
 	}
 	drain_start(d);
@@ -170,33 +177,21 @@ void destination_failed(struct destination *d, const char *why, bool refuse)
 
 void destination_answers(struct destination *d)
 {
-	if (d->fails)
-		d->window = SESSIONS_FIRST;
 	d->fails = 0;
 	d->down_until_ms = 0;
-}
-
-void destination_delivered(struct destination *d)
-{
-	if (++d->smooth < d->window)
-		return;
-	d->smooth = 0;
-	if (d->window < SESSIONS_PER_DESTINATION)
-		d->window++;
-}
-
-void destination_shrink(struct destination *d)
-{
-	d->smooth = 0;
-	d->window = d->window > 2 ? d->window / 2 : 1;
 }
 
 void destination_forget_faults(struct destination *d)
 {
 	d->fails = 0;
 	d->down_until_ms = 0;
-	if (d->window < SESSIONS_FIRST)
-		d->window = SESSIONS_FIRST;
+	if (d->lane)
+		lane_forgive(d->lane);
+	destination_forget_hosts(d);
+}
+
+void destination_forget_hosts(struct destination *d)
+{
 	targets_release(d->targets);
 	d->targets = NULL;
 }
@@ -234,7 +229,13 @@ static bool send_prepared(struct destination *d)
 			break;
 		if (!may_begin())
 			return false;
-		session_send(s, (struct parcel *)fair_pop(&d->prepared));
+		const struct parcel *next = (struct parcel *)fair_peek(&d->prepared);
+		if (!lane_take_message(d, next->mail->account))
+			break;
+		if (lane_ramp_take(s))
+			session_send(s, (struct parcel *)fair_pop(&d->prepared));
+		else
+			session_let_go(s);
 	}
 	return true;
 }
@@ -253,9 +254,10 @@ static bool needs_session(struct destination *d)
 {
 	struct standing n = standing_of(d);
 	size_t pending = d->ready.count + d->ahead;
-	unsigned limit = d->fails ? 1 : d->window;
+	/* How many is for its lane to say; one finds out which lane, or whether it is up again. */
+	bool one = d->fails || !d->lane;
 
-	return pending > n.opening + n.idle && n.opening + n.idle + n.sending < limit &&
+	return pending > n.opening + n.idle && !(one && n.opening + n.idle + n.sending) &&
 	       !d->is_draining && !destination_is_down(d) && !scheduler.stopping && scheduler.spool;
 }
 
@@ -263,16 +265,24 @@ static void want_session(struct destination *d)
 {
 	const struct parcel *p = next_ready(d);
 
-	if (!p || share_waits(&d->slot) || !needs_session(d))
+	if (share_waits(&d->slot))
 		return;
+	if (!p || !needs_session(d)) {
+		lane_give_back(d);
+		return;
+	}
 	const struct account *a = p->mail->account;
+	if (d->lane && !d->may_open)
+		lane_want_session(d, a);
+	if (d->lane && !d->may_open)
+		return;
 	share_want(&scheduler.slots, &d->slot, a->number, a->weight, 1);
 }
 
 /* False when it has to be looked at again. */
 static bool work(struct destination *d)
 {
-	if (destination_is_down(d) && d->ready.count + d->prepared.count && !d->is_draining)
+	if (d->ready.count + d->prepared.count && !d->is_draining && destination_shut(d))
 		drain_start(d);
 	if (d->is_draining)
 		return true;
@@ -307,20 +317,26 @@ void destinations_connect(void)
 		struct destination *d =
 			(struct destination *)((char *)item - offsetof(struct destination, slot));
 
-		if (needs_session(d))
+		if (needs_session(d)) {
 			session_open(d, item->account);
-		else
+		} else {
 			share_return(&scheduler.slots, item->account, 1);
+			lane_give_back(d);
+		}
 		destination_touch(d);
 	}
 }
 
 static void drain_one(struct destination *d, struct parcel *p)
 {
+	const char *why = destination_shut(d);
+
+	if (!why)
+		why = d->why ? d->why : "4.4.1 no host answered lately";
 	if (d->refuses)
 		parcel_refuse(p, d->why, "", "");
 	else
-		parcel_put_off(p, d->why, "", "");
+		parcel_put_off(p, why, "", "");
 }
 
 bool destinations_drain(void)

@@ -2,9 +2,9 @@
 /*
  * Destinations: who is next, how many sessions, and what happens when nobody answers.
  *
- * A destination begins with a few sessions and gets more while its mail goes through, fewer when
- * a session fails. When no mail host can be spoken to, it is down for a while: what waits there is
- * put off, in slices, each parcel to a time of its own; and what becomes ready meanwhile as well.
+ * How many sessions it may have is for its lane to say (lane.h). When no mail host can be spoken
+ * to, it is down for a while: what waits there is put off, in slices, each parcel to a time of its
+ * own; and what becomes ready meanwhile as well.
  */
 #ifndef GATEPOST_RELAY_QUEUE_DESTINATION_H
 #define GATEPOST_RELAY_QUEUE_DESTINATION_H
@@ -18,17 +18,19 @@ struct destination *destination_get(const char *domain, const char *pool);
 void destination_touch(struct destination *d);
 
 bool destination_is_down(const struct destination *d);
+/* Nothing goes there for a while, and what waits is to be put off: why; NULL when it goes. */
+const char *destination_shut(const struct destination *d);
 
 /* No host took a session, or refuse: the DNS says that there is none. why is kept. */
 void destination_failed(struct destination *d, const char *why, bool refuse);
-/* A session was ready; and a mail was delivered. */
+/* A session was ready. */
 void destination_answers(struct destination *d);
-void destination_delivered(struct destination *d);
-/* A session broke off. */
-void destination_shrink(struct destination *d);
 
 /* An administrator's "now": forgets that it is down, and what is known of its hosts. */
 void destination_forget_faults(struct destination *d);
+
+/* The next session asks for its mail hosts anew. */
+void destination_forget_hosts(struct destination *d);
 
 /* The turn's parts: touched destinations; sessions for those that may have one; a slice of what a
  * destination that failed has to put off. */

@@ -283,6 +283,11 @@ bool fair_has(const struct fair_item *item)
 	return item->flow;
 }
 
+uint32_t fair_account(const struct fair_item *item)
+{
+	return item->flow->account;
+}
+
 size_t fair_count(const struct fair *q, uint32_t account)
 {
 	const struct fair_flow *f = flow_find(q, account);

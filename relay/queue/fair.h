@@ -61,6 +61,8 @@ struct fair_item *fair_peek(struct fair *q);
 
 void fair_remove(struct fair *q, struct fair_item *item);
 bool fair_has(const struct fair_item *item);
+/* Whose it is; it is in a queue. */
+uint32_t fair_account(const struct fair_item *item);
 
 /* How many items an account has waiting. */
 size_t fair_count(const struct fair *q, uint32_t account);

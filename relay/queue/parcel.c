@@ -137,8 +137,10 @@ void parcel_ready(struct parcel *p)
 	struct destination *d = p->destination;
 	struct account *a = p->mail->account;
 
-	if (destination_is_down(d)) {
-		parcel_put_off(p, d->why ? d->why : "4.4.1 no host answered lately", "", "");
+	const char *shut = destination_shut(d);
+
+	if (shut) {
+		parcel_put_off(p, shut, "", "");
 		return;
 	}
 	p->state = PARCEL_READY;

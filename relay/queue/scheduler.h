@@ -8,6 +8,7 @@
  *	             queue, for memory and a worker to make its bytes (share.h), for a session; is
  *	             sent; and ends, or waits again.
  *	destination  a recipient domain by way of one pool, with its queues, mail hosts and sessions
+ *	lane         a provider by way of one pool: the limits that all its destinations share
  *	session      one connection (deliver/client.h), or the attempt at one
  *
  *	  WAITING --time--> READY --turn--> CHOSEN --memory, worker--> PREPARING --> PREPARED
@@ -21,6 +22,7 @@
 #define GATEPOST_RELAY_QUEUE_SCHEDULER_H
 
 #include "relay/deliver/client.h"
+#include "relay/deliver/ramp.h"
 #include "relay/deliver/resolve.h"
 #include "relay/process.h"
 #include "relay/queue/fair.h"
@@ -30,9 +32,6 @@
 
 enum scheduler_limit {
 	SESSIONS_MAX = 256, /* connections at a time, all destinations together */
-	SESSIONS_PER_DESTINATION = 20,
-	SESSIONS_FIRST = 4,      /* to a destination of which nothing is known */
-	SESSION_MAILS_MAX = 100, /* carried by one connection */
 	SESSION_AGE_S = 300,
 	SESSION_IDLE_S = 2,
 	WORK_DEPTH = 3,                  /* PREPAREs that a worker has at a time */
@@ -136,9 +135,11 @@ struct destination {
 	unsigned ahead; /* CHOSEN, PREPARING, PREPARED */
 	struct session *sessions;
 	unsigned session_count, session_serial;
-	unsigned window;        /* sessions that it may have */
-	unsigned smooth;        /* mails delivered since the window grew */
-	struct share_item slot; /* its wish for one more session */
+	struct lane *lane;       /* NULL until its mail hosts are known */
+	struct fair_item opens;  /* its turn in the lane for one more session */
+	struct fair_item sends;  /* and for one more message */
+	bool may_open, may_send; /* the lane gave it that turn */
+	struct share_item slot;  /* its wish for one more session */
 	struct targets *targets;
 	struct resolve_query *query;
 	unsigned fails;         /* in a row */
@@ -166,6 +167,8 @@ struct session {
 	struct session *next, **link;
 	struct destination *destination;
 	struct client *client;
+	struct lane *lane; /* in whose list it is; NULL before */
+	struct session *lane_next, **lane_link;
 	struct targets *targets;
 	size_t target;
 	enum session_state state;
@@ -201,6 +204,7 @@ struct scheduler {
 	size_t worker_count;
 	struct share slots;  /* of sessions */
 	struct share memory; /* of bodies */
+	struct ramp ramp;
 	struct timeline due;
 	ev_timer due_timer;
 	ev_idle turn; /* never started, only fed */

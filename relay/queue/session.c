@@ -2,8 +2,10 @@
 #include "relay/queue/session.h"
 
 #include "lib/log.h"
+#include "relay/deliver/provider.h"
 #include "relay/deliver/route.h"
 #include "relay/queue/destination.h"
+#include "relay/queue/lane.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/parcel.h"
 #include "relay/queue/prepare.h"
@@ -83,6 +85,7 @@ static void session_free(struct session *s)
 	if (s->next)
 		s->next->link = s->link;
 	d->session_count--;
+	lane_exit(s);
 	share_return(&scheduler.slots, s->account, 1);
 	targets_release(s->targets);
 	destination_touch(d);
@@ -102,6 +105,14 @@ void session_abort(struct session *s)
 	session_free(s);
 }
 
+/* host_failed() puts the host before what it said. */
+static const char *said_by_peer(const char *why)
+{
+	const char *said = strstr(why, "]: ");
+
+	return said ? said + 3 : why;
+}
+
 /* There was nobody to speak to. While other sessions live, the destination does. */
 static void none_opened(struct destination *d, const char *why, bool refuse)
 {
@@ -109,10 +120,15 @@ static void none_opened(struct destination *d, const char *why, bool refuse)
 
 	for (const struct session *s = d->sessions; s; s = s->next)
 		last = last && s->state == SESSION_CLOSING;
-	if (last)
+	enum limits_trouble trouble = limits_of_reply(said_by_peer(why));
+	if (d->lane && !refuse)
+		lane_troubled(d->lane, trouble ? trouble : LIMITS_UNREACHABLE, why);
+	/* A provider that wants less has its lane back off; what waits is told when that goes on.
+	 */
+	if (last && (refuse || !trouble || !d->lane || lane_shut(d->lane)))
 		destination_failed(d, why, refuse);
-	else
-		destination_shrink(d);
+	else if (last)
+		destination_forget_hosts(d); /* that one of them failed */
 }
 
 /* No host is left to try. */
@@ -161,8 +177,8 @@ static bool try_target(struct session *s, const struct config_pool *pool)
 		.next_hop = s->destination->domain,
 	};
 
-	if (t->bad || !route_source(pool, t->to.addr.family,
-				    route_hash(s->destination->domain) + s->serial, &to.source))
+	if (t->bad || !lane_source(s->lane, pool, t->to.addr.family,
+				   route_hash(s->destination->domain) + s->serial, &to.source))
 		return false;
 	to.helo = route_helo(c, pool, &to.source);
 	if (pool && *pool->smart_host.host)
@@ -188,9 +204,18 @@ static void connect_next(struct session *s)
 		buf_free(&why);
 		return;
 	}
+	/* Enough others speak to this provider, or its addresses may not today: it waits. */
+	if (!lane_enter(s)) {
+		session_free(s);
+		return;
+	}
 	for (; s->target < s->targets->count; s->target++)
 		if (try_target(s, pool))
 			return;
+	if (lane_used_up(s->lane)) {
+		session_free(s);
+		return;
+	}
 	if (d->why)
 		buf_appends(&why, d->why);
 	else
@@ -224,6 +249,21 @@ static void use_targets(struct session *s, struct targets *t)
 	connect_next(s);
 }
 
+/* The best host of the first by name tells whose the domain is: their order is by chance. */
+static void join_lane(struct destination *d, const struct resolve_answer *a)
+{
+	const struct resolve_target *best = &a->targets[0];
+
+	for (size_t i = 1; i < a->count; i++) {
+		const struct resolve_target *t = &a->targets[i];
+
+		if (t->preference < best->preference ||
+		    (t->preference == best->preference && strcmp(t->host, best->host) < 0))
+			best = t;
+	}
+	lane_join(d, provider_of(scheduler.process->config, best->host));
+}
+
 static void on_resolved(const struct resolve_answer *a, void *arg)
 {
 	struct destination *d = arg;
@@ -232,6 +272,8 @@ static void on_resolved(const struct resolve_answer *a, void *arg)
 	d->query = NULL;
 	targets_release(d->targets);
 	d->targets = a->status == RESOLVE_FOUND ? targets_new(a) : NULL;
+	if (d->targets)
+		join_lane(d, a);
 	free(d->why);
 	d->why = NULL;
 	for (s = d->sessions; s; s = next) {
@@ -268,6 +310,13 @@ static struct resolve_query *ask_targets(struct destination *d)
 	return resolve_mail(&scheduler.resolver, d->domain, on_resolved, d);
 }
 
+void session_let_go(struct session *s)
+{
+	ev_timer_stop(scheduler.loop, &s->idle);
+	s->state = SESSION_CLOSING;
+	client_quit(s->client);
+}
+
 static bool targets_fresh(const struct destination *d)
 {
 	return d->targets && !d->fails &&
@@ -292,6 +341,8 @@ void session_open(struct destination *d, uint32_t account)
 		s->next->link = &s->next;
 	d->sessions = s;
 	d->session_count++;
+	if (d->lane)
+		lane_enter(s);
 	if (targets_fresh(d))
 		use_targets(s, d->targets);
 	else if (!d->query)
@@ -310,10 +361,9 @@ static void on_ready(struct client *c, void *arg)
 	s->was_ready = true;
 	if (!client_extensions(c)->eight_bit)
 		d->seven_bit = true;
-	if (s->mails >= SESSION_MAILS_MAX || scheduler.stopping ||
+	if (scheduler.stopping || lane_wants_back(s) ||
 	    clock_steady_ms() - s->opened_ms > SESSION_AGE_S * 1000) {
-		s->state = SESSION_CLOSING;
-		client_quit(c);
+		session_let_go(s);
 	} else {
 		s->state = SESSION_IDLE;
 		ev_timer_set(&s->idle, SESSION_IDLE_S, 0.);
@@ -398,16 +448,24 @@ static void on_done(struct client *c, const struct client_result *results, void 
 	struct session *s = arg;
 	struct parcel *p = s->parcel;
 	struct buf host = BUF_INIT, peer = BUF_INIT;
+	enum limits_trouble trouble = LIMITS_NO_TROUBLE;
+	const char *why = "";
+	bool delivered = false;
 
 	(void)c;
 	if (results[0].outcome == CLIENT_UNTRIED) {
 		parcel_again(p);
 	} else {
 		for (uint16_t i = 0; i < p->count; i++)
-			if (results[i].outcome == CLIENT_DELIVERED) {
-				destination_delivered(s->destination);
-				break;
-			}
+			if (results[i].outcome == CLIENT_DELIVERED)
+				delivered = true;
+			else if (results[i].outcome == CLIENT_LATER &&
+				 (trouble = limits_of_reply(results[i].reply)))
+				why = results[i].reply;
+		if (delivered && trouble != LIMITS_BUSY)
+			lane_delivered(s->lane);
+		else if (trouble)
+			lane_troubled(s->lane, trouble, why);
 		say_host(s, &host);
 		say_peer(s, &peer);
 		prepare_cancel(p);
@@ -453,7 +511,8 @@ static void on_closed(struct client *c, enum client_end end, const char *why, vo
 		connect_next(s);
 		break;
 	case CLIENT_END_BROKEN:
-		destination_shrink(s->destination);
+		if (s->lane)
+			lane_troubled(s->lane, LIMITS_UNREACHABLE, why);
 		session_free(s);
 		break;
 	case CLIENT_END_IDLE:

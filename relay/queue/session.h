@@ -11,6 +11,8 @@
 void session_open(struct destination *d, uint32_t account);
 /* Carries a PREPARED parcel that was taken from its queue; the session is idle. */
 void session_send(struct session *s, struct parcel *p);
+/* Says QUIT; the session is idle. */
+void session_let_go(struct session *s);
 /* Breaks off, at once; a parcel under way is put back. For a change of resolvers, or the end. */
 void session_abort(struct session *s);
 

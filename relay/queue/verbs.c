@@ -3,6 +3,7 @@
 
 #include "relay/queue/bounce.h"
 #include "relay/queue/destination.h"
+#include "relay/queue/lane.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/parcel.h"
@@ -122,6 +123,26 @@ static void add_destination(struct destination *d, void *arg)
 					d->why ? d->why : ""));
 }
 
+static void add_provider(struct lane *l, void *arg)
+{
+	json_t *list = arg;
+	uint64_t now_ms = clock_steady_ms(), end_ms = l->limits.back_off_end_ms;
+	bool waits = limits_backs_off(&l->limits, now_ms);
+
+	/* Those of which there is something to say. */
+	if (json_array_size(list) == LIST_MAX || (!l->session_count && !l->opening.count &&
+						  !l->sending.count && !waits && !lane_used_up(l)))
+		return;
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:i, s:i, s:I, s:b, s:I, s:s}", "provider", l->provider,
+				"pool", l->pool, "sessions", (int)l->session_count, "may-have",
+				(int)l->limits.window, "waiting",
+				(json_int_t)(l->opening.count + l->sending.count), "used-up",
+				lane_used_up(l), "back-off-s",
+				waits ? (json_int_t)((end_ms - now_ms) / 1000 + 1) : 0, "reason",
+				l->why && l->limits.back_offs ? l->why : ""));
+}
+
 static json_t *mail_json(const struct mail *m)
 {
 	struct envelope *e = mail_envelope(m);
@@ -156,7 +177,7 @@ static json_t *verb_queue(const json_t *ask, const struct selection *s)
 {
 	const struct account *last = NULL;
 	struct tally t = {0};
-	json_t *destinations = json_array();
+	json_t *destinations = json_array(), *providers = json_array();
 	struct listing l = {.selection = s,
 			    .list = json_array(),
 			    .max = (size_t)json_integer_value(json_object_get(ask, "list"))};
@@ -169,16 +190,17 @@ static json_t *verb_queue(const json_t *ask, const struct selection *s)
 		abort();
 	mail_each(count_mail, &t);
 	destination_each(add_destination, destinations);
+	lane_each(add_provider, providers);
 	if (l.max > LIST_MAX)
 		l.max = LIST_MAX;
 	if (l.max)
 		each_selected(s, list_mail, &l);
 	json_t *j =
-		json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "ok", 1, "messages",
+		json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "ok", 1, "messages",
 			  (json_int_t)mail_count(), "recipients", (json_int_t)t.recipients, "held",
 			  (json_int_t)t.held, "unconfirmed", (json_int_t)ledger_unconfirmed(),
 			  "reports", (json_int_t)bounce_count(), "accounts", accounts_json(&t),
-			  "destinations", destinations, "list", l.list);
+			  "providers", providers, "destinations", destinations, "list", l.list);
 	free(t.oldest_ms);
 	return j;
 }

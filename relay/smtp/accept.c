@@ -304,8 +304,6 @@ static void load_tls(const struct relay_config *config)
 	} else {
 		tls_server_free(acceptor.tls);
 		acceptor.tls = fresh;
-		if (!tls_server_suits(fresh, config->host_name, &error))
-			log_warn("TLS: clients may refuse us: %s", buf_str(&error));
 	}
 	buf_free(&error);
 }

@@ -1,79 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Certificates for tests: an authority, what it issues, and TLSA records of either (by openssl).
-
-    authority = Authority(tmp_path)
-    authority.path                                   # PEM, for a ca-file
-    cert = authority.issue("mx.b.example")
-    Sink(certificate=cert);  cert.tlsa(3, 1, 1);  authority.tlsa(2, 0, 1)
-"""
-
-import hashlib
-import ssl
+"""Certificates of a test's own, made by openssl."""
 import subprocess
 from pathlib import Path
 
-_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-
-
-def _openssl(*argv, data=None):
-    return subprocess.run(["openssl", *map(str, argv)], input=data, check=True,
-                          capture_output=True).stdout
-
 
 class Certificate:
-    """A certificate with its key; chain: what a server sends."""
+    """A self-signed certificate for the names, in folder/NAME.crt and .key."""
 
-    def __init__(self, path, key, issuer=None, send_issuer=True):
-        self.path, self.key = Path(path), Path(key)
-        pem = self.path.read_text()
-        self.der = ssl.PEM_cert_to_DER_cert(pem)
-        self.chain = self.path.with_suffix(".chain")
-        self.chain.write_text(pem + (issuer.path.read_text() if issuer and send_issuer else ""))
+    def __init__(self, folder, *names, days=90, name="cert"):
+        self.chain, self.key = Path(folder) / f"{name}.crt", Path(folder) / f"{name}.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+             "-nodes", "-keyout", self.key, "-out", self.chain, "-days", str(days), "-subj",
+             f"/O=Test/CN={names[0]}", "-addext",
+             "subjectAltName=" + ",".join(f"DNS:{n}" for n in names)],
+            check=True, capture_output=True)
 
-    def context(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.chain, self.key)
-        return context
-
-    def tlsa(self, usage, selector, matching):
-        """The data of a TLSA record (RFC 6698), as a zone file has it."""
-        data = self.der
-        if selector:
-            data = _openssl("pkey", "-pubin", "-outform", "DER",
-                            data=_openssl("x509", "-pubkey", "-noout", "-in", self.path))
-        if matching:
-            data = (hashlib.sha256 if matching == 1 else hashlib.sha512)(data).digest()
-        return f"TLSA {usage} {selector} {matching} {data.hex()}"
+    def leaves(self):
+        """As relay.json has it."""
+        return {"chain-file": str(self.chain), "key-file": str(self.key)}
 
 
-class Authority(Certificate):
-    def __init__(self, folder, name="Test CA"):
-        self.folder = Path(folder) / name.replace(" ", "-")
-        self.folder.mkdir(parents=True)
-        path, key = self.folder / "ca.pem", self.folder / "ca.key"
-        _openssl("req", "-x509", *_KEY, "-days", 30, "-subj", "/CN=" + name, "-keyout", key,
-                 "-out", path, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        self.count = 0
-        super().__init__(path, key)
+class Expired(Certificate):
+    """Valid for one day of January 2001, for old.example."""
 
-    def issue(self, *names, over=False, send_issuer=True):
-        """For these host names; over=True: it was valid until 2020."""
-        self.count += 1
-        base = self.folder / str(self.count)
-        key, request, extensions, path = (base.with_suffix(s) for s in
-                                          (".key", ".csr", ".ext", ".pem"))
-        _openssl("req", "-new", *_KEY, "-subj", "/CN=" + names[0], "-keyout", key, "-out",
-                 request)
-        extensions.write_text("basicConstraints=CA:FALSE\nsubjectAltName=" +
-                              ",".join("DNS:" + n for n in names) + "\n")
-        first, last = ("190101000000Z", "200101000000Z") if over else ("200101000000Z",
-                                                                       "491231000000Z")
-        base.with_suffix(".db").touch()
-        config = base.with_suffix(".conf")
-        config.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={base}.db\nnew_certs_dir={self.folder}"
-                          "\npolicy=p\ndefault_md=sha256\nrand_serial=yes\n[p]\n"
-                          "commonName=supplied\n")
-        _openssl("ca", "-batch", "-notext", "-config", config, "-cert", self.path, "-keyfile",
-                 self.key, "-in", request, "-startdate", first, "-enddate", last, "-extfile",
-                 extensions, "-out", path)
-        return Certificate(path, key, self, send_issuer)
+    def __init__(self, folder, name="expired"):
+        self.chain, self.key = Path(folder) / f"{name}.crt", Path(folder) / f"{name}.key"
+        self.chain.write_text(OLD_CHAIN)
+        self.key.write_text(OLD_KEY)
+
+
+OLD_CHAIN = """-----BEGIN CERTIFICATE-----
+MIIBYDCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtvbGQuZXhh
+bXBsZTAeFw0wMTAxMDEwMDAwMDBaFw0wMTAxMDIwMDAwMDBaMBYxFDASBgNVBAMM
+C29sZC5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEIHikNN7bZ3kp
+QU7asw1hm6clO9uT+NAOmJ9eZNqecXAKidWZAHQSfBdh/qoeNzLFF9nGXKE+DCKG
+8o3Ytzlm7aNEMEIwFgYDVR0RBA8wDYILb2xkLmV4YW1wbGUwCQYDVR0TBAIwADAd
+BgNVHQ4EFgQUrj4r5B7ST+ZZJ8GrSpbFywJyc9kwCgYIKoZIzj0EAwIDSQAwRgIh
+AN67MVgkKpv0B/UNpqan9BtkWd7GIhqUQHOfc1zivVKYAiEAuYQbrx2BAw92vx7m
+tSReSu9uM5VIsMPrFZ19ciAMNs4=
+-----END CERTIFICATE-----
+"""
+OLD_KEY = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5BoZOrOpvsEOj258
+1Sag4Rtr/zDEGJGFXyM0XmT6vpGhRANCAAQgeKQ03ttneSlBTtqzDWGbpyU725P4
+0A6Yn15k2p5xcAqJ1ZkAdBJ8F2H+qh43MsUX2cZcoT4MIobyjdi3OWbt
+-----END PRIVATE KEY-----
+"""

@@ -36,9 +36,10 @@ def account(name="acme", networks=("127.0.0.0/8",), senders=("*@acme.example",),
 
 
 class Relay:
-    """gatepost-relay on ports of its own. config: members of gatepost:relay to add or replace."""
+    """gatepost-relay on ports of its own. config: members of gatepost:relay to add or replace;
+    wrapper: a command that executes it, before its own words."""
 
-    def __init__(self, directory, accounts=(), env=None, preload=None, **config):
+    def __init__(self, directory, accounts=(), env=None, preload=None, wrapper=(), **config):
         self.directory = Path(directory)
         self.log_path = self.directory / "relay.log"
         self.config_path = self.directory / "relay.json"
@@ -48,6 +49,7 @@ class Relay:
         self.env = dict(os.environ, **(env or {}))
         if preload:
             self.env["LD_PRELOAD"] = str(preload)
+        self.wrapper = list(wrapper)
         self.process = None
         self.keys = self.directory / "keys"
         self.keys.mkdir(parents=True, exist_ok=True)
@@ -95,7 +97,7 @@ class Relay:
         self.write_config()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BUILD / "bin" / "gatepost-relay", "-c", self.config_path],
+                self.wrapper + [BUILD / "bin" / "gatepost-relay", "-c", self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                 start_new_session=True)
 

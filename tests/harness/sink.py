@@ -13,7 +13,7 @@ A script is a function (session, verb, argument) -> None for the usual answer, a
 the reply, or an Action below. verb is "CONNECT", "." (end of data), "TLS" (the handshake), or the
 SMTP command in capitals. Scripts run in the connection's own thread.
 
-Sink(certificate=harness.certs.Certificate) shows that one; implicit=True speaks TLS from the first
+Sink(certificate=harness.authority.Certificate) shows that one; implicit=True speaks TLS from the first
 byte; users={"name": "password"} demands a login (AUTH PLAIN or LOGIN, kept in message.user).
 
 Bad client behaviour is kept in sink.faults: bare CR or LF, commands that were not waited for,

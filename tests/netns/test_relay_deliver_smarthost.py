@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.harness.certs import Authority
+from tests.harness.authority import Authority
 from tests.harness.dns import Dns
 from tests.harness.relay import BUILD, account
 from tests.harness.sink import Sink, answer

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.harness.certs import Authority
+from tests.harness.authority import Authority
 from tests.harness.dns import Dns
 from tests.harness.policyhost import PolicyHost, policy
 from tests.harness.relay import wait_for

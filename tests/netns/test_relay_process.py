@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The relay as one supervised service: its processes, what each may do, how they come and go."""
+import contextlib
 import os
 import signal
 import socket
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.harness import seccomp
 from tests.harness.relay import Relay, account, wait_for
 from tests.netns.smtp_talk import Talk
 
@@ -91,26 +94,169 @@ def test_what_speaks_smtp_holds_no_tracking_key(relay):
         assert holds == (p["role"] in ("work", "http")), p["role"]
 
 
+# ---- descriptors ----
+
+
 def descriptors(pid):
-    kinds = set()
+    """{number: where it leads}"""
+    found = {}
     for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        kinds.add(target.split(":")[0] if ":" in target else target)
-    return kinds
+        with contextlib.suppress(FileNotFoundError):
+            found[fd] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
 
 
 def test_descriptors_are_those_of_the_duty(relay):
-    common = {"/dev/null", str(relay.log_path), "socket", "anon_inode",
-              str(relay.directory / "spool" / "lock"), "pipe"}
+    """Files: the log, the lock that all share, and what lies in the role's own directory; deliver
+    and work read the spool's segments."""
+    with Talk(relay.port("smtp")) as talk:
+        assert talk.message()[0] == 250
+    common = {"/dev/null", str(relay.log_path), str(relay.directory / "spool" / "lock")}
+    own = {"spool": relay.directory / "spool", "report": relay.directory / "events",
+           "work": relay.keys}
     for p in processes(relay):
-        extra = descriptors(p["pid"]) - common
-        inside = {"spool": str(relay.directory / "spool"), "work": str(relay.directory),
-                  "deliver": str(relay.directory / "spool"),
-                  "report": str(relay.directory / "events")}.get(p["role"])
-        assert all(inside and e.startswith(inside) for e in extra), (p["role"], extra)
+        for fd, target in descriptors(p["pid"]).items():
+            if target in common or target.split(":")[0] in ("socket", "anon_inode", "pipe", "/memfd"):
+                continue
+            path = Path(target)
+            if p["role"] in ("deliver", "work") and path.name.startswith("body-"):
+                flags = Path(f"/proc/{p['pid']}/fdinfo/{fd}").read_text().split("flags:")[1]
+                assert int(flags.split()[0], 8) & os.O_ACCMODE == os.O_RDONLY, (p["role"], path)
+            else:
+                assert p["role"] in own and path.is_relative_to(own[p["role"]]), (p["role"], path)
+
+
+def listening(pid):
+    """The ports that the process holds a listening socket of."""
+    inodes = {t[8:-1] for t in descriptors(pid).values() if t.startswith("socket:")}
+    rows = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    return {int(row.split()[1].split(":")[1], 16) for row in rows
+            if row.split()[3] == "0A" and row.split()[9] in inodes}
+
+
+def test_only_accept_and_http_listen_each_on_its_own_ports(relay):
+    ports = {"accept": {relay.port(n) for n in ("smtp", "submission", "submissions")},
+             "http": {relay.port(n) for n in ("http", "https")}}
+    for p in processes(relay):
+        assert listening(p["pid"]) == ports.get(p["role"], set()), p["role"]
+
+
+# ---- system calls ----
+
+
+COMMON_CALLS = set("""
+    read write readv writev recvmsg sendmsg recvfrom sendto close epoll_wait epoll_pwait epoll_ctl
+    epoll_create1 eventfd2 poll ppoll timerfd_create timerfd_settime clock_gettime gettimeofday
+    clock_nanosleep nanosleep mmap munmap mremap brk madvise mprotect futex getrandom rt_sigaction
+    rt_sigprocmask rt_sigreturn exit exit_group getpid gettid tgkill fstat newfstatat lseek fcntl
+    restart_syscall rseq set_robust_list sched_yield dup geteuid getuid sysinfo uname prlimit64
+    """.split())
+CONNECTION_CALLS = set("accept4 accept getpeername getsockname setsockopt getsockopt shutdown".split())
+BODY_CALLS = {"memfd_create", "pread64"}
+CALLS = {
+    "accept": CONNECTION_CALLS | BODY_CALLS,
+    "auth": set("clone clone3 set_tid_address sched_getaffinity membarrier".split()),
+    "spool": set("openat unlink statfs fstatfs fsync fdatasync fallocate ftruncate pread64 pwrite64 "
+                 "pwritev pwritev2".split()),
+    "work": BODY_CALLS | {"openat", "getdents64"},
+    "deliver": CONNECTION_CALLS | BODY_CALLS | {"socket", "connect", "bind"},
+    "http": CONNECTION_CALLS | {"pread64"},
+    "report": set("openat open unlink unlinkat rename renameat renameat2 mkdir mkdirat fsync fdatasync "
+                  "fallocate getdents64 stat lstat statfs fstatfs statx access faccessat faccessat2 "
+                  "flock pread64 pwrite64 preadv pwritev msync ftruncate fchmod fchown getcwd "
+                  "readlink sync_file_range".split()),
+}
+OPENING = {"open", "openat", "openat2", "creat", "open_by_handle_at", "name_to_handle_at",
+           "pidfd_getfd", "ptrace", "process_vm_readv", "io_uring_setup"}
+NEVER = {"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "mount", "chroot",
+         "setuid", "setresuid", "kill", "bpf", "io_uring_setup", "pidfd_getfd", "unshare", "setns",
+         "userfaultfd", "perf_event_open", "init_module", "keyctl", "listen"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read another process's filter")
+@pytest.mark.skipif(os.environ.get("SANITIZE") == "1", reason="AddressSanitizer allows no filter")
+def test_the_kernel_lets_each_role_make_the_calls_of_its_duty_alone(relay):
+    """Read from the kernel, call by call. A call that is needed belongs into sandbox.c, with its
+    reason, and here."""
+    for p in processes(relay):
+        programs = seccomp.filters(p["pid"])
+        allowed = seccomp.allowed(programs)
+        assert allowed - COMMON_CALLS - CALLS[p["role"]] == set(), p["role"]
+        assert not allowed & NEVER
+        if p["role"] in ("accept", "auth", "deliver", "http"):
+            assert not allowed & OPENING, "it could open a key"
+        for call in ("mmap", "mprotect"):
+            read_write, execute = 1 | 2, 4
+            assert seccomp.may(programs, seccomp.number(call), (0, 4096, read_write))
+            assert not seccomp.may(programs, seccomp.number(call), (0, 4096, execute))
+
+
+# ---- users ----
+
+
+@pytest.fixture
+def users(tmp_path):
+    """A mount namespace in which the relay's users exist, as on the box; and their numbers."""
+    numbers = {role: 45000 + n for n, role in enumerate(sorted(ROLES))}
+    passwd = tmp_path / "passwd"
+    passwd.write_text(Path("/etc/passwd").read_text() + "".join(
+        f"gp-{role}:x:{n}:{n}::/:/usr/sbin/nologin\n" for role, n in numbers.items()))
+    wrapper = ["unshare", "-m", "sh", "-c", f'mount --bind "{passwd}" /etc/passwd && exec "$@"', "sh"]
+    return numbers, wrapper
+
+
+def opens(pid, uid, path):
+    """Whether a process with that root directory and user can open the path for reading."""
+    child = os.fork()
+    if child == 0:
+        status = 2
+        try:
+            if pid:
+                os.chroot(f"/proc/{pid}/root")
+            os.chdir("/")
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            os.close(os.open(path, os.O_RDONLY))
+            status = 0
+        except (PermissionError, FileNotFoundError):
+            status = 1
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 1)
+    return status == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_no_role_can_open_what_is_anothers(users):
+    """Each has a user of its own; with that user, from its own root or from the whole system, it
+    can open no key and no hash but what its duty needs."""
+    numbers, wrapper = users
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        with Relay(folder, accounts=[account(user=[{"name": "alice", "password": HASH}])],
+                   wrapper=wrapper) as relay:
+            signing = relay.keys / "acme.example.g1.pem"
+            signing.write_text("a signing key")
+            os.chmod(signing, 0o600)
+            relay.reload()
+            wait_for("the key's new owner", lambda: signing.stat().st_uid == numbers["work"])
+            files = {signing: {"work"}, relay.keys / "relay.key": set(),
+                     relay.keys / "tracking.keys": set(), relay.config_path: set(),
+                     relay.directory / "spool" / "state.mdb": {"spool"},
+                     relay.directory / "events" / "events.db": set()}  # opened before
+            os.chmod(relay.config_path, 0o600)
+            for p in processes(relay):
+                uid = numbers[p["role"]]
+                assert status_field(p["pid"], "Uid").split() == [str(uid)] * 4
+                assert status_field(p["pid"], "Gid").split() == [str(uid)] * 4
+                assert status_field(p["pid"], "Groups") == ""
+                for path, readers in files.items():
+                    assert path.exists()
+                    assert opens(None, uid, path) == (p["role"] in readers), (p["role"], path)
+                    assert not opens(p["pid"], uid, path)
+                    assert opens(p["pid"], uid, "/" + path.name) == (p["role"] in readers)
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/tls.h"
+
+#include "lib/certificate.h"
 #include "tests/unit/cmocka.h"
 
 #include <mbedtls/x509_crt.h>
@@ -14,7 +16,7 @@ static struct buf chain, key, error;
 static int make_certificate(void **state)
 {
 	(void)state;
-	assert_true(tls_self_signed("relay.example.net", &chain, &key, &error));
+	assert_true(certificate_self_signed("relay.example.net", &chain, &key, &error));
 	assert_int_equal(error.len, 0);
 	return 0;
 }
@@ -213,7 +215,7 @@ static void a_key_that_does_not_fit_is_refused(void **state)
 	struct buf other_chain = BUF_INIT, other_key = BUF_INIT, why = BUF_INIT;
 
 	(void)state;
-	assert_true(tls_self_signed("other.example", &other_chain, &other_key, &why));
+	assert_true(certificate_self_signed("other.example", &other_chain, &other_key, &why));
 	assert_null(tls_server_new(buf_str(&chain), buf_str(&other_key), &why));
 	assert_string_equal(buf_str(&why), "the private key does not belong to the chain's first "
 					   "certificate (CN=relay.example.net)");
@@ -235,99 +237,6 @@ static void pem_that_does_not_parse_is_refused(void **state)
 	buf_free(&why);
 }
 
-static void self_signed_names_its_host_for_ten_years(void **state)
-{
-	mbedtls_x509_crt crt;
-	uint32_t flags;
-	time_t now = time(NULL);
-	struct tm tm;
-
-	(void)state;
-	gmtime_r(&now, &tm);
-	mbedtls_x509_crt_init(&crt);
-	assert_int_equal(
-		mbedtls_x509_crt_parse(&crt, (const unsigned char *)buf_str(&chain), chain.len + 1),
-		0);
-	assert_int_equal(
-		mbedtls_x509_crt_verify(&crt, &crt, NULL, "relay.example.net", &flags, NULL, NULL),
-		0);
-	assert_int_not_equal(
-		mbedtls_x509_crt_verify(&crt, &crt, NULL, "other.example", &flags, NULL, NULL), 0);
-	assert_int_equal(mbedtls_pk_get_bitlen(&crt.pk), 256);
-	assert_int_equal(crt.valid_to.year - crt.valid_from.year, 10);
-	assert_in_range(crt.valid_to.year, tm.tm_year + 1909, tm.tm_year + 1910);
-	mbedtls_x509_crt_free(&crt);
-}
-
-static void a_certificate_is_described_and_judged(void **state)
-{
-	struct tls_server *t = tls_server_new(buf_str(&chain), buf_str(&key), &error);
-	struct buf text = BUF_INIT;
-
-	(void)state;
-	tls_server_describe(t, &text);
-	assert_memory_equal(text.data, "relay.example.net; valid until 20", 33);
-	buf_clear(&text);
-	assert_true(tls_server_suits(t, "relay.example.net", &text));
-	assert_int_equal(text.len, 0);
-	assert_false(tls_server_suits(t, "other.example", &text));
-	assert_non_null(strstr(buf_str(&text), "does not name other.example but relay.example"));
-	buf_free(&text);
-	tls_server_free(t);
-}
-
-/* Made by openssl: valid on the first of January 2001. */
-static const char old_chain[] = "-----BEGIN CERTIFICATE-----\n"
-				"MIIBYDCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtvbGQuZXhh\n"
-				"bXBsZTAeFw0wMTAxMDEwMDAwMDBaFw0wMTAxMDIwMDAwMDBaMBYxFDASBgNVBAMM\n"
-				"C29sZC5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEIHikNN7bZ3kp\n"
-				"QU7asw1hm6clO9uT+NAOmJ9eZNqecXAKidWZAHQSfBdh/qoeNzLFF9nGXKE+DCKG\n"
-				"8o3Ytzlm7aNEMEIwFgYDVR0RBA8wDYILb2xkLmV4YW1wbGUwCQYDVR0TBAIwADAd\n"
-				"BgNVHQ4EFgQUrj4r5B7ST+ZZJ8GrSpbFywJyc9kwCgYIKoZIzj0EAwIDSQAwRgIh\n"
-				"AN67MVgkKpv0B/UNpqan9BtkWd7GIhqUQHOfc1zivVKYAiEAuYQbrx2BAw92vx7m\n"
-				"tSReSu9uM5VIsMPrFZ19ciAMNs4=\n"
-				"-----END CERTIFICATE-----\n";
-static const char old_key[] = "-----BEGIN PRIVATE KEY-----\n"
-			      "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5BoZOrOpvsEOj258\n"
-			      "1Sag4Rtr/zDEGJGFXyM0XmT6vpGhRANCAAQgeKQ03ttneSlBTtqzDWGbpyU725P4\n"
-			      "0A6Yn15k2p5xcAqJ1ZkAdBJ8F2H+qh43MsUX2cZcoT4MIobyjdi3OWbt\n"
-			      "-----END PRIVATE KEY-----\n";
-
-static void an_expired_certificate_does_not_suit(void **state)
-{
-	struct tls_server *t = tls_server_new(old_chain, old_key, &error);
-	struct buf text = BUF_INIT;
-
-	(void)state;
-	assert_non_null(t);
-	assert_false(tls_server_suits(t, "old.example", &text));
-	assert_string_equal(buf_str(&text),
-			    "the certificate was valid only until 2001-01-02 00:00 UTC");
-	buf_free(&text);
-	tls_server_free(t);
-}
-
-static void a_long_host_still_gets_a_certificate(void **state)
-{
-	struct buf c = BUF_INIT, k = BUF_INIT, why = BUF_INIT;
-	char host[254];
-	mbedtls_x509_crt crt;
-	uint32_t flags;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(host) - 1; i++)
-		host[i] = i % 60 == 59 ? '.' : 'a';
-	host[sizeof(host) - 1] = '\0';
-	assert_true(tls_self_signed(host, &c, &k, &why));
-	mbedtls_x509_crt_init(&crt);
-	assert_int_equal(mbedtls_x509_crt_parse(&crt, (const unsigned char *)c.data, c.len + 1), 0);
-	assert_int_equal(mbedtls_x509_crt_verify(&crt, &crt, NULL, host, &flags, NULL, NULL), 0);
-	mbedtls_x509_crt_free(&crt);
-	buf_free(&c);
-	buf_free(&k);
-	buf_free(&why);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,10 +248,6 @@ int main(void)
 		cmocka_unit_test(much_passes_tls),
 		cmocka_unit_test(a_key_that_does_not_fit_is_refused),
 		cmocka_unit_test(pem_that_does_not_parse_is_refused),
-		cmocka_unit_test(self_signed_names_its_host_for_ten_years),
-		cmocka_unit_test(a_certificate_is_described_and_judged),
-		cmocka_unit_test(an_expired_certificate_does_not_suit),
-		cmocka_unit_test(a_long_host_still_gets_a_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, make_certificate, drop_certificate);

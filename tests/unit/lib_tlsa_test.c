@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* TLSA records: which count, and what a server's own certificate fits. */
-#include "lib/tls.h"
+#include "lib/certificate.h"
 #include "lib/tlsa.h"
 #include "tests/unit/cmocka.h"
 
@@ -20,7 +20,7 @@ static int make(void **state)
 		struct buf chain = BUF_INIT, key = BUF_INIT, error = BUF_INIT;
 
 		mbedtls_x509_crt_init(both[i]);
-		assert_true(tls_self_signed("mx.b.example", &chain, &key, &error));
+		assert_true(certificate_self_signed("mx.b.example", &chain, &key, &error));
 		assert_int_equal(mbedtls_x509_crt_parse(both[i],
 							(const unsigned char *)buf_str(&chain),
 							chain.len + 1),

@@ -112,7 +112,7 @@ static void an_unknown_member_is_refused_and_the_known_ones_are_named(void **sta
 	assert_null(parse(RELAY(",\"lab\":{\"smtp_port\":25}"), &error));
 	assert_string_equal(buf_str(&error),
 			    "gatepost:relay/lab: 'smtp_port' is not known here; "
-			    "known: smtp-port dns-port trust-anchor sts-port ca-file\n");
+			    "known: smtp-port dns-port trust-anchor sts-port ca-file clock\n");
 	buf_free(&error);
 }
 
