@@ -6,8 +6,8 @@
  * sure that the TLS is what is demanded (tlspolicy.h), logs in where it is told to (RFC 4954, never
  * in the clear), and then carries one mail after the other until it is closed. A mail goes to
  * several recipients in one transaction, pipelined where the peer can (RFC 2920), and each
- * recipient gets a result of its own. Nothing blocks and every wait is bounded (RFC 5321 §4.5.3.2),
- * each reply as a whole, so a peer that sends a byte a minute gains nothing.
+ * recipient gets a result of its own. Nothing blocks and every wait is bounded (RFC 5321
+ * §4.5.3.2), each reply as a whole, so a peer that sends a byte a minute gains nothing.
  *
  * Calls come in this order: ready, then client_send(), done, ready, ... and at last closed, after
  * which the session is gone. A session that breaks off within a mail calls done, then closed. No
