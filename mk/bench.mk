@@ -15,6 +15,7 @@ bench-deps: deps
 	@mk/install-deps.sh $(BENCH_PACKAGES)
 
 bench-programs: $(BENCH_PROGRAMS)
+test-programs: bench-programs # tests/netns/test_bench_load.py
 
 bench-relay: bench-deps programs bench-programs ## the relay's speed, fairness, memory (PART=5k QUICK=1 PERF=calls)
 	@$(SUDO) /usr/bin/python3 -m tests.bench $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) \

@@ -339,6 +339,27 @@ static void check_ramps(const struct lyd_node *relay, struct faults *f)
 	}
 }
 
+/* As many processes as the relay can watch (relay/config.h). */
+static void check_workers(const struct lyd_node *relay, struct faults *f)
+{
+	enum { OWN_WORKERS_MAX = 32 };
+	unsigned long sum = 0;
+
+	CONF_FOR_EACH (account, relay, "account") {
+		if (!conf_has(account, "workers"))
+			continue;
+		sum += conf_number(account, "workers");
+		if (sum > OWN_WORKERS_MAX) {
+			fault_at(f, conf_child(account, "workers"), conf_value(account, "workers"),
+				 "with those of the accounts before it %lu workers; accounts may "
+				 "have %d of "
+				 "their own together",
+				 sum, OWN_WORKERS_MAX);
+			return;
+		}
+	}
+}
+
 static void check_rest(const struct lyd_node *relay, struct faults *f)
 {
 	const struct lyd_node *tls = conf_child(relay, "tls"), *retry = conf_child(relay, "retry");
@@ -371,5 +392,6 @@ void check_relay(const struct lyd_node *conf, struct faults *f)
 	check_listeners(relay, f);
 	check_providers(relay, f);
 	check_ramps(relay, f);
+	check_workers(relay, f);
 	check_rest(relay, f);
 }

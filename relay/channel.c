@@ -13,17 +13,19 @@
 enum {
 	HEADER_BYTES = 17, /* u32 type, u64 id, u32 length, u8 descriptor follows */
 	READ_CHUNK = 64 * 1024,
-	FDS_AT_ONCE = 64, /* that one recvmsg may bring */
+	RECEIVES_AT_ONCE = 16,
+	FDS_AT_ONCE = 64, /* that one sendmsg may carry */
 	FDS_WAITING_MAX = 1024,
 };
 
-/* Queued bytes; a message with a descriptor begins a chunk of its own, so that the descriptor
- * leaves with its first byte and the receiver can pair the two by order. */
+/* Queued bytes, and the descriptors of the messages in them, which leave with the first byte: the
+ * receiver pairs the two by order, so a descriptor may come early, but never late. */
 struct chunk {
 	struct chunk *next;
 	struct buf bytes;
 	size_t sent;
-	int fd;
+	int fds[FDS_AT_ONCE];
+	size_t fd_count;
 };
 
 struct channel {
@@ -31,10 +33,11 @@ struct channel {
 	int fd;
 	ev_io readable, writable;
 	ev_prepare flush;
+	ev_timer later;
 	channel_message_fn *on_message;
 	channel_closed_fn *on_closed;
 	void *arg, *data;
-	struct chunk *first, *last;
+	struct chunk *first, *last, *spare;
 	size_t backlog;
 	struct buf in;
 	int fds[FDS_WAITING_MAX];
@@ -42,10 +45,15 @@ struct channel {
 	bool dispatching, closed;
 };
 
+static void close_fds(int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
 static void chunk_free(struct chunk *k)
 {
-	if (k->fd >= 0)
-		close(k->fd);
+	close_fds(k->fds, k->fd_count);
 	buf_free(&k->bytes);
 	free(k);
 }
@@ -57,8 +65,9 @@ static void channel_free(struct channel *c)
 		chunk_free(c->first);
 		c->first = next;
 	}
-	for (size_t i = 0; i < c->fd_count; i++)
-		close(c->fds[i]);
+	if (c->spare)
+		chunk_free(c->spare);
+	close_fds(c->fds, c->fd_count);
 	buf_free(&c->in);
 	free(c);
 }
@@ -72,6 +81,7 @@ static void channel_shut(struct channel *c)
 	ev_io_stop(c->loop, &c->readable);
 	ev_io_stop(c->loop, &c->writable);
 	ev_prepare_stop(c->loop, &c->flush);
+	ev_timer_stop(c->loop, &c->later);
 	close(c->fd);
 }
 
@@ -94,32 +104,64 @@ static void channel_broke(struct channel *c)
 
 /* ---- out ---- */
 
+static struct chunk *chunk_add(struct channel *c)
+{
+	struct chunk *k = c->spare ? c->spare : calloc(1, sizeof(*k));
+
+	if (!k)
+		abort();
+	c->spare = NULL;
+	if (c->last)
+		c->last->next = k;
+	else
+		c->first = k;
+	c->last = k;
+	return k;
+}
+
+/* The first one was sent. */
+static void chunk_done(struct channel *c)
+{
+	struct chunk *k = c->first;
+
+	c->first = k->next;
+	if (!c->first)
+		c->last = NULL;
+	if (c->spare) {
+		chunk_free(k);
+		return;
+	}
+	k->next = NULL;
+	k->sent = 0;
+	buf_clear(&k->bytes);
+	c->spare = k;
+}
+
 /* One sendmsg; false when the socket is full or broken (errno says which). */
 static bool chunk_send(struct channel *c, struct chunk *k)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
 		struct cmsghdr align;
-	} control = {0};
+	} control;
 	struct iovec iov = {k->bytes.data + k->sent, k->bytes.len - k->sent};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (k->fd >= 0) {
+	if (k->fd_count) {
+		memset(&control, 0, sizeof(control));
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
+		msg.msg_controllen = CMSG_SPACE(k->fd_count * sizeof(int));
 		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
 		h->cmsg_level = SOL_SOCKET;
 		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &k->fd, sizeof(int));
+		h->cmsg_len = CMSG_LEN(k->fd_count * sizeof(int));
+		memcpy(CMSG_DATA(h), k->fds, k->fd_count * sizeof(int));
 	}
 	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return false;
-	if (k->fd >= 0) {
-		close(k->fd);
-		k->fd = -1;
-	}
+	close_fds(k->fds, k->fd_count);
+	k->fd_count = 0;
 	k->sent += (size_t)n;
 	c->backlog -= (size_t)n;
 	return true;
@@ -139,12 +181,8 @@ static void channel_drain(struct channel *c)
 			}
 			break;
 		}
-		if (k->sent < k->bytes.len)
-			continue;
-		c->first = k->next;
-		if (!c->first)
-			c->last = NULL;
-		chunk_free(k);
+		if (k->sent == k->bytes.len)
+			chunk_done(c);
 	}
 	ev_io_stop(c->loop, &c->writable);
 }
@@ -156,14 +194,26 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int events)
 	channel_drain(w->data);
 }
 
-static void on_flush(struct ev_loop *loop, ev_prepare *w, int events)
+static void flush(struct channel *c)
 {
-	struct channel *c = w->data;
-
-	(void)events;
-	ev_prepare_stop(loop, w);
+	ev_prepare_stop(c->loop, &c->flush);
+	ev_timer_stop(c->loop, &c->later);
 	if (!ev_is_active(&c->writable))
 		channel_drain(c);
+}
+
+static void on_flush(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	(void)loop;
+	(void)events;
+	flush(w->data);
+}
+
+static void on_later(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	flush(w->data);
 }
 
 void channel_flush(struct channel *c)
@@ -172,37 +222,47 @@ void channel_flush(struct channel *c)
 		channel_drain(c);
 }
 
-void channel_send(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload, int fd)
+static void enqueue(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload,
+		    int fd)
 {
 	size_t len = payload ? payload->len : 0;
+	struct chunk *k = c->last;
 
+	if (len > CHANNEL_PAYLOAD_MAX)
+		abort();
+	if (!k || k->bytes.len > READ_CHUNK || (fd >= 0 && (k->sent || k->fd_count == FDS_AT_ONCE)))
+		k = chunk_add(c);
+	if (fd >= 0)
+		k->fds[k->fd_count++] = fd;
+	wire_put_u32(&k->bytes, type);
+	wire_put_u64(&k->bytes, id);
+	wire_put_u32(&k->bytes, (uint32_t)len);
+	wire_put_u8(&k->bytes, fd >= 0);
+	if (len)
+		buf_append(&k->bytes, payload->data, len);
+	c->backlog += HEADER_BYTES + len;
+}
+
+void channel_send(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload, int fd)
+{
 	if (c->closed) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	if (len > CHANNEL_PAYLOAD_MAX)
-		abort();
-	if (!c->last || fd >= 0 || c->last->bytes.len > READ_CHUNK) {
-		struct chunk *k = calloc(1, sizeof(*k));
-		if (!k)
-			abort();
-		k->fd = fd;
-		if (c->last)
-			c->last->next = k;
-		else
-			c->first = k;
-		c->last = k;
-	}
-	struct buf *out = &c->last->bytes;
-	wire_put_u32(out, type);
-	wire_put_u64(out, id);
-	wire_put_u32(out, (uint32_t)len);
-	wire_put_u8(out, fd >= 0);
-	if (len)
-		buf_append(out, payload->data, len);
-	c->backlog += HEADER_BYTES + len;
+	enqueue(c, type, id, payload, fd);
 	ev_prepare_start(c->loop, &c->flush);
+}
+
+void channel_send_later(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload)
+{
+	if (c->closed)
+		return;
+	enqueue(c, type, id, payload, -1);
+	if (c->backlog > READ_CHUNK)
+		ev_prepare_start(c->loop, &c->flush);
+	else if (!ev_is_active(&c->later))
+		ev_timer_again(c->loop, &c->later);
 }
 
 size_t channel_backlog(const struct channel *c)
@@ -275,8 +335,9 @@ static bool keep_fds(struct channel *c, struct msghdr *msg)
 	return kept;
 }
 
-/* One recvmsg. 1: something came; 0: nothing for now; -1: the end, or a broken rule. */
-static int channel_receive(struct channel *c)
+/* One recvmsg. 1: something came; 0: nothing for now; -1: the end, or a broken rule. *more: there
+ * may be more, since the buffer is full, or the kernel stopped at a descriptor. */
+static int channel_receive(struct channel *c, bool *more)
 {
 	union {
 		char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
@@ -295,6 +356,7 @@ static int channel_receive(struct channel *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	bool kept = keep_fds(c, &msg);
+	*more = n == READ_CHUNK || msg.msg_controllen > 0;
 	c->in.len += (size_t)n;
 	return n > 0 && kept ? 1 : -1;
 }
@@ -302,12 +364,17 @@ static int channel_receive(struct channel *c)
 static void on_readable(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct channel *c = w->data;
+	bool more = true, sound = true;
+	int got = 1;
 
 	(void)loop;
 	(void)events;
-	int got = channel_receive(c);
 	c->dispatching = true;
-	bool sound = channel_dispatch(c);
+	for (int i = 0; more && sound && got > 0 && !c->closed && i < RECEIVES_AT_ONCE; i++) {
+		more = false;
+		got = channel_receive(c, &more);
+		sound = channel_dispatch(c);
+	}
 	c->dispatching = false;
 	if (c->closed)
 		channel_free(c);
@@ -329,7 +396,8 @@ struct channel *channel_open(struct ev_loop *loop, int fd, channel_message_fn *o
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_prepare_init(&c->flush, on_flush);
-	c->readable.data = c->writable.data = c->flush.data = c;
+	ev_timer_init(&c->later, on_later, 0., CHANNEL_LATER_S);
+	c->readable.data = c->writable.data = c->flush.data = c->later.data = c;
 	ev_io_start(loop, &c->readable);
 	return c;
 }

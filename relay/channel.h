@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define CHANNEL_PAYLOAD_MAX ((size_t)1024 * 1024)
+#define CHANNEL_LATER_S     0.01
 
 struct channel;
 
@@ -45,6 +46,12 @@ void channel_close(struct channel *c);
  * Never blocks: look at channel_backlog() where a peer may be slower than what feeds it.
  */
 void channel_send(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload, int fd);
+
+/*
+ * The same for what nobody waits for, without a descriptor: it leaves with the next message, or
+ * after CHANNEL_LATER_S, so that a busy process is not woken for each one.
+ */
+void channel_send_later(struct channel *c, uint32_t type, uint64_t id, const struct buf *payload);
 
 /* Bytes queued and not yet taken by the kernel. */
 size_t channel_backlog(const struct channel *c);

@@ -519,9 +519,23 @@ static bool check_ramp(struct config_pool *p, struct buf *error)
 	return false;
 }
 
+static bool check_workers(const struct relay_config *c, struct buf *error)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < c->account_count; i++)
+		sum += c->accounts[i].workers;
+	if (sum <= CONFIG_OWN_WORKERS_MAX)
+		return true;
+	buf_printf(error,
+		   "account/workers: %u in all; accounts may have %d of their own together\n", sum,
+		   CONFIG_OWN_WORKERS_MAX);
+	return false;
+}
+
 static bool check_references(const struct relay_config *c, const json_t *object, struct buf *error)
 {
-	bool ok = true;
+	bool ok = check_workers(c, error);
 
 	for (size_t i = 0; i < c->account_count; i++) {
 		for (size_t k = 0; k < i; k++) {

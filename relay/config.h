@@ -20,6 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* work processes: everybody's and the accounts' own together, and the latter alone. */
+enum { CONFIG_WORKERS_MAX = 48, CONFIG_OWN_WORKERS_MAX = 32 };
+
 enum listener_kind {
 	LISTENER_RELAY,       /* 25 */
 	LISTENER_SUBMISSION,  /* 587 */

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-	CHILDREN_MAX = ROLE_COUNT + WORK_MAX,
+	CHILDREN_MAX = ROLE_COUNT + CONFIG_WORKERS_MAX,
 	RESTART_FIRST_MS = 50,
 	RESTART_LONGEST_MS = 5000,
 	STEADY_MS = 10000, /* a child that lived this long is restarted at once again */
@@ -47,6 +47,7 @@ struct child {
 	uint64_t since_ms;
 	unsigned restarts, delay_ms;
 	bool ready;
+	bool retired; /* not to be restarted */
 };
 
 struct family {
@@ -66,7 +67,7 @@ static void child_start(struct child *k);
 static void check_ready(struct family *f)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if (!f->children[i].ready)
+		if (!f->children[i].ready && !f->children[i].retired)
 			return;
 	if (!f->was_ready)
 		f->owner->all_ready();
@@ -177,6 +178,8 @@ static void on_child_end(struct ev_loop *loop, ev_child *w, int events)
 		next_stage(f);
 		return;
 	}
+	if (k->retired)
+		return;
 	if (WIFSIGNALED(w->rstatus))
 		log_error("%s %u was ended by signal %d (%s); restarting it", role_name(k->role),
 			  k->index, WTERMSIG(w->rstatus), strsignal(WTERMSIG(w->rstatus)));
@@ -243,6 +246,42 @@ struct family *family_start(struct ev_loop *loop, unsigned work_count,
 	for (size_t i = 0; i < f->count; i++)
 		child_start(&f->children[i]);
 	return f;
+}
+
+static void retire(struct child *k)
+{
+	k->retired = true;
+	ev_timer_stop(k->family->loop, &k->restart);
+	if (k->channel)
+		channel_send(k->channel, MSG_STOP, 0, NULL, -1);
+}
+
+/* One that still ends is started again when it has. */
+static void bring_back(struct child *k)
+{
+	k->retired = false;
+	if (!k->pid && !ev_is_active(&k->restart))
+		child_start(k);
+}
+
+void family_resize(struct family *f, unsigned work_count)
+{
+	unsigned found = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct child *k = &f->children[i];
+		if (k->role != ROLE_WORK)
+			continue;
+		found++;
+		if (k->index >= work_count && !k->retired)
+			retire(k);
+		else if (k->index < work_count && k->retired)
+			bring_back(k);
+	}
+	for (; found < work_count; found++) {
+		add_child(f, ROLE_WORK, found);
+		child_start(&f->children[f->count - 1]);
+	}
 }
 
 /* ---- ending ---- */
@@ -322,6 +361,8 @@ json_t *family_status(const struct family *f)
 
 	for (size_t i = 0; i < f->count; i++) {
 		const struct child *k = &f->children[i];
+		if (k->retired && !k->pid)
+			continue;
 		json_array_append_new(out, json_pack("{s:s, s:i, s:i, s:i, s:b}", "role",
 						     role_name(k->role), "index", (int)k->index,
 						     "pid", (int)k->pid, "restarts",

@@ -24,10 +24,11 @@ struct family_owner {
 	void (*ended)(void); /* after family_stop() */
 };
 
-/* work_count: how many work processes, 1 to WORK_MAX. */
-#define WORK_MAX 16
+/* work_count: how many work processes, 1 to CONFIG_WORKERS_MAX. */
 struct family *family_start(struct ev_loop *loop, unsigned work_count,
 			    const struct family_owner *owner);
+/* More of them, or fewer: what one that goes had in hand goes to others. */
+void family_resize(struct family *f, unsigned work_count);
 
 /* Ends accept, auth and http first, then deliver, work, and last spool and report; each may take
  * STOP_BOUND_S. */

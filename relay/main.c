@@ -32,7 +32,8 @@ enum {
 	CONFIG_BYTES_MAX = 64 * 1024 * 1024,
 	LOCK_WAIT_S = STOP_BOUND_S,
 	CHANNEL_FD = 3,
-	LOCK_FD = 10
+	LOCK_FD = 10,
+	CORES_MAX = CONFIG_WORKERS_MAX - CONFIG_OWN_WORKERS_MAX,
 };
 
 static struct {
@@ -203,11 +204,23 @@ refused:
 	return false;
 }
 
+/* One a core for everybody, and the accounts' own. */
+static unsigned work_count(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned count = cores < 1 ? 1 : cores > CORES_MAX ? CORES_MAX : (unsigned)cores;
+
+	for (size_t i = 0; i < relay.config->account_count; i++)
+		count += relay.config->accounts[i].workers;
+	return count;
+}
+
 static bool reload(struct buf *error)
 {
 	bool ok = load(error);
 
 	if (ok) {
+		family_resize(relay.family, work_count());
 		family_each(relay.family, on_reloaded);
 		log_info("%s is in force", relay.config_path);
 	} else {
@@ -328,13 +341,6 @@ static void lock_spool(const char *spool_dir)
 	alarm(0);
 	close(fd);
 	buf_free(&path);
-}
-
-static unsigned work_count(void)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return cores < 1 ? 1 : cores > WORK_MAX ? WORK_MAX : (unsigned)cores;
 }
 
 static int run(void)

@@ -29,9 +29,12 @@ static bool confined;
 
 /* What a channel to a peer carries as its data. */
 struct peer {
+	struct peer *next;
+	struct channel *channel;
 	enum role_id role;
 	unsigned index;
 };
+static struct peer *peers;
 
 uint64_t clock_wall_ms(void)
 {
@@ -51,6 +54,8 @@ uint64_t clock_steady_ms(void)
 
 void process_exit(struct process *p)
 {
+	for (const struct peer *peer = peers; peer; peer = peer->next)
+		channel_flush(peer->channel);
 	if (p->main)
 		channel_flush(p->main);
 	log_debug("ends");
@@ -69,8 +74,11 @@ static void on_peer_message(struct channel *c, struct message *m, void *arg)
 
 static void on_peer_closed(struct channel *c, void *arg)
 {
-	struct peer *peer = arg;
+	struct peer *peer = arg, **link = &peers;
 
+	while (*link != peer)
+		link = &(*link)->next;
+	*link = peer->next;
 	if (self.role->peer_down)
 		self.role->peer_down(&self, peer->role, peer->index, c);
 	free(peer);
@@ -89,6 +97,9 @@ static void take_peer(struct message *m)
 		fatal("main sent a damaged peer");
 	struct channel *c = channel_open(self.loop, m->fd, on_peer_message, on_peer_closed, peer);
 	m->fd = -1;
+	peer->channel = c;
+	peer->next = peers;
+	peers = peer;
 	if (self.role->peer_up)
 		self.role->peer_up(&self, peer->role, peer->index, c);
 }

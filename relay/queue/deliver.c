@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "relay/deliver/route.h"
 #include "relay/queue/bounce.h"
+#include "relay/queue/crew.h"
 #include "relay/queue/destination.h"
 #include "relay/queue/lane.h"
 #include "relay/queue/ledger.h"
@@ -216,7 +217,7 @@ static void deliver_open(struct process *p)
 	ev_init(&scheduler.due_timer, on_due);
 	ev_timer_init(&scheduler.drain_timer, on_drain, 0., 0.);
 	share_init(&scheduler.slots, SESSIONS_MAX, true);
-	share_init(&scheduler.memory, BODIES_BYTES, false);
+	crews_reload(p->config);
 	scheduler.resolver.ours = is_ours;
 	open_dns();
 	scheduler.tls = tls_client_new(&error);
@@ -255,6 +256,7 @@ static void route_again(struct mail *m, void *arg)
 static void deliver_reload(struct process *p)
 {
 	accounts_reload(p->config);
+	crews_reload(p->config);
 	lanes_reload();
 	destination_each(stop_resolving, NULL);
 	open_dns();

@@ -60,8 +60,13 @@ void ledger_progress(struct mail *m, const struct progress_item *items, size_t c
 	progress_encode(&p, &e->payload);
 	progresses.bytes += e->payload.len;
 	m->unconfirmed++;
-	if (scheduler.spool)
+	if (!scheduler.spool)
+		return;
+	/* The last ones before the bound have somebody waiting for them. */
+	if (progresses.count > UNCONFIRMED_MAX / 2)
 		channel_send(scheduler.spool, MSG_PROGRESS, e->id, &e->payload, -1);
+	else
+		channel_send_later(scheduler.spool, MSG_PROGRESS, e->id, &e->payload);
 }
 
 struct mail *ledger_confirmed(uint64_t id)
@@ -109,7 +114,7 @@ void ledger_event(const struct event *event)
 	event_encode(event, &e->payload);
 	events.bytes += e->payload.len;
 	if (scheduler.report)
-		channel_send(scheduler.report, MSG_EVENT, e->id, &e->payload, -1);
+		channel_send_later(scheduler.report, MSG_EVENT, e->id, &e->payload);
 	make_room();
 }
 

@@ -2,6 +2,7 @@
 #include "relay/queue/prepare.h"
 
 #include "lib/log.h"
+#include "relay/queue/crew.h"
 #include "relay/queue/destination.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
@@ -27,18 +28,19 @@ static void body_free(struct body *b)
 void prepare_want(struct parcel *p)
 {
 	struct body *b = calloc(1, sizeof(*b));
-	const struct account *a = p->mail->account;
+	struct account *a = p->mail->account;
 
 	if (!b)
 		abort();
 	b->parcel = p;
+	b->crew = crew_of(a);
 	b->fd = -1;
 	b->seven_bit = p->destination->seven_bit;
 	p->body = b;
 	p->state = PARCEL_CHOSEN;
 	p->destination->ahead++;
 	/* What the worker makes is about as large as what it is made of. */
-	share_want(&scheduler.memory, &b->want, a->number, a->weight, p->mail->place.size);
+	share_want(&b->crew->memory, &b->want, a->number, a->weight, p->mail->place.size);
 	scheduler_turn();
 }
 
@@ -52,28 +54,15 @@ void prepare_cancel(struct parcel *p)
 	if (p->state != PARCEL_SENDING)
 		p->destination->ahead--;
 	if (p->state == PARCEL_CHOSEN) {
-		share_remove(&scheduler.memory, &b->want);
+		share_remove(&b->crew->memory, &b->want);
 		body_free(b);
 	} else if (p->state == PARCEL_PREPARING) {
 		b->parcel = NULL; /* the worker has it: freed when it answers */
 	} else {
-		share_return(&scheduler.memory, b->want.account, b->want.units);
+		share_return(&b->crew->memory, b->want.account, b->want.units);
 		scheduler_turn();
 		body_free(b);
 	}
-}
-
-static struct worker *free_worker(void)
-{
-	struct worker *best = NULL;
-
-	for (size_t i = 0; i < scheduler.worker_count; i++) {
-		struct worker *w = &scheduler.workers[i];
-
-		if (w->busy < WORK_DEPTH && (!best || w->busy < best->busy))
-			best = w;
-	}
-	return best;
 }
 
 static void hand_out(struct worker *w, struct body *b)
@@ -98,13 +87,17 @@ static void hand_out(struct worker *w, struct body *b)
 	buf_free(&payload);
 }
 
+/* To who has least to do first. */
 void prepare_run(void)
 {
-	struct share_item *item;
-	struct worker *w;
+	for (unsigned busy = 0; busy < WORK_DEPTH; busy++)
+		for (size_t i = 0; i < scheduler.worker_count; i++) {
+			struct worker *w = &scheduler.workers[i];
+			struct body *b = w->busy == busy ? crew_next(w) : NULL;
 
-	while ((w = free_worker()) && (item = share_next(&scheduler.memory)))
-		hand_out(w, (struct body *)item);
+			if (b)
+				hand_out(w, b);
+		}
 }
 
 /* --- workers --- */
@@ -118,6 +111,7 @@ void prepare_worker_up(unsigned index, struct channel *c)
 		return;
 	}
 	scheduler.workers[scheduler.worker_count++] = (struct worker){.channel = c, .index = index};
+	crews_assign();
 	scheduler_turn();
 }
 
@@ -138,6 +132,7 @@ void prepare_worker_down(struct channel *c)
 		return;
 	struct body *bodies = w->bodies;
 	*w = scheduler.workers[--scheduler.worker_count];
+	crews_assign();
 	for (struct body *b = bodies, *next; b; b = next) {
 		struct parcel *p = b->parcel;
 
@@ -147,7 +142,7 @@ void prepare_worker_down(struct channel *c)
 			p->state = PARCEL_PREPARED;
 			parcel_again(p);
 		} else {
-			share_return(&scheduler.memory, b->want.account, b->want.units);
+			share_return(&b->crew->memory, b->want.account, b->want.units);
 			body_free(b);
 		}
 	}
@@ -244,7 +239,7 @@ void prepare_answer(struct channel *c, struct message *m)
 			parcel_put_off(b->parcel, "4.3.0 the message could not be prepared", "",
 				       "");
 		} else if (b) {
-			share_return(&scheduler.memory, b->want.account, b->want.units);
+			share_return(&b->crew->memory, b->want.account, b->want.units);
 			body_free(b);
 		}
 		return;
@@ -252,7 +247,7 @@ void prepare_answer(struct channel *c, struct message *m)
 	if (b->parcel) {
 		take_answer(b->parcel, m, &answer);
 	} else {
-		share_return(&scheduler.memory, b->want.account, b->want.units);
+		share_return(&b->crew->memory, b->want.account, b->want.units);
 		body_free(b);
 	}
 	free(answer.reason);

@@ -34,8 +34,9 @@ enum scheduler_limit {
 	SESSIONS_MAX = 256, /* connections at a time, all destinations together */
 	SESSION_AGE_S = 300,
 	SESSION_IDLE_S = 2,
-	WORK_DEPTH = 3,                  /* PREPAREs that a worker has at a time */
-	BODIES_BYTES = 48 * 1024 * 1024, /* made by workers and not sent yet */
+	WORK_DEPTH = 3,                      /* PREPAREs that a worker has at a time */
+	BODIES_BYTES = 48 * 1024 * 1024,     /* made by workers and not sent yet */
+	OWN_BODIES_BYTES = 16 * 1024 * 1024, /* the same, by an account's own workers */
 	/* What the box may deliver twice when it fails: mails whose result is not on disk yet. */
 	UNCONFIRMED_MAX = 256,
 	DRAIN_SLICE = 64, /* parcels put off in one turn */
@@ -45,6 +46,7 @@ enum scheduler_limit {
 struct account {
 	uint32_t number;
 	unsigned weight;
+	struct crew *crew; /* crew.h; NULL: to be found */
 	size_t mails;
 	char name[];
 };
@@ -103,6 +105,7 @@ struct mail {
 /* The bytes of a parcel, or their making. */
 struct body {
 	struct share_item want; /* first */
+	struct crew *crew;      /* whose memory it takes */
 	struct parcel *parcel;  /* NULL: nobody wants it any more */
 	struct body *next;      /* of the same worker */
 	uint64_t id;            /* of the PREPARE */
@@ -188,6 +191,7 @@ struct session {
 
 struct worker {
 	struct channel *channel;
+	struct crew *crew;
 	unsigned index, busy;
 	struct body *bodies;
 };
@@ -200,10 +204,9 @@ struct scheduler {
 	struct tls_client *tls, *trusted; /* trusted: verifies; NULL without authorities */
 	struct sts_cache *sts;
 	struct channel *spool, *report;
-	struct worker workers[16];
+	struct worker workers[CONFIG_WORKERS_MAX];
 	size_t worker_count;
-	struct share slots;  /* of sessions */
-	struct share memory; /* of bodies */
+	struct share slots; /* of sessions */
 	struct ramp ramp;
 	struct timeline due;
 	ev_timer due_timer;

@@ -11,7 +11,8 @@
  * the envelope. A message that has to be signed and cannot be, because its key is missing or
  * broken, is kept back with a loud word, and never sent unsigned.
  *
- * The body is checked, then mapped from the segment; it is not copied but by the rewriting.
+ * A small body is read in one call, into a buffer that stays; a large one is checked, then mapped
+ * from the segment, and not copied but by the rewriting.
  */
 #include "lib/log.h"
 #include "relay/process.h"
@@ -34,6 +35,11 @@
 /* A PREPARE may come before the segment that it speaks of: on another channel. */
 #define SEGMENT_WAIT_S 5.0
 
+/* Up to here reading costs less than mapping, faulting and unmapping. */
+#define READ_BYTES_MAX ((uint64_t)256 * 1024)
+
+enum { SELECTOR_MAX = ENVELOPE_NAME_MAX + sizeof(DKIM_ED25519_SUFFIX) };
+
 struct segment {
 	uint32_t number;
 	int fd;
@@ -55,6 +61,7 @@ static struct {
 	struct segment *segments;
 	size_t segment_count;
 	struct order *waiting; /* for a segment */
+	struct buf body;       /* the last one that was read */
 	ev_timer patience;
 } work;
 
@@ -62,9 +69,10 @@ static struct {
 struct making {
 	const struct prepare *order;
 	const struct envelope *envelope;
-	struct buf head;    /* ours: trace and signatures */
-	struct buf message; /* what is signed */
-	struct buf reason;  /* why it was not tracked, or cannot be made */
+	const struct sign_key *key, *ed25519; /* the second one may be NULL */
+	struct buf head;                      /* ours: trace and signatures */
+	struct buf message;                   /* what is signed */
+	struct buf reason;                    /* why it was not tracked, or cannot be made */
 	uint32_t links;
 	bool opens;
 };
@@ -105,14 +113,43 @@ static void drop_segment(uint32_t number)
 	*s = work.segments[--work.segment_count];
 }
 
-struct mapped {
-	void *base;
-	size_t base_len;
+/* A message's body as it lies in its segment. */
+struct original {
 	const char *bytes;
+	void *mapping; /* NULL: it was read */
+	size_t mapping_len;
 };
 
+/* NULL, or what is wrong. */
+static const char *map_body(const struct prepare *p, int fd, struct original *out)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), skip = p->place.offset % page;
+
+	/* Reads every byte: a disk that fails does so here, and not under the mapping. */
+	const char *wrong = segment_check(fd, p->envelope->id, &p->place, SEGMENT_BODY, NULL);
+	if (wrong)
+		return wrong;
+	out->mapping_len = (size_t)(p->place.size + skip);
+	out->mapping = mmap(NULL, out->mapping_len, PROT_READ, MAP_SHARED, fd,
+			    (off_t)(p->place.offset - skip));
+	if (out->mapping == MAP_FAILED) {
+		out->mapping = NULL;
+		return strerror(errno);
+	}
+	out->bytes = (const char *)out->mapping + skip;
+	return NULL;
+}
+
+static const char *read_body(const struct prepare *p, int fd, struct original *out)
+{
+	const char *wrong = segment_read(fd, p->envelope->id, &p->place, &work.body, &out->bytes);
+
+	out->mapping = NULL;
+	return wrong;
+}
+
 /* False with the reason in error. */
-static bool map_body(const struct prepare *p, struct mapped *out, struct buf *error)
+static bool open_body(const struct prepare *p, struct original *out, struct buf *error)
 {
 	const struct segment *s = segment_of(p->place.segment);
 
@@ -120,23 +157,17 @@ static bool map_body(const struct prepare *p, struct mapped *out, struct buf *er
 		buf_appends(error, "4.3.0 the message's segment is not at hand");
 		return false;
 	}
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), skip = p->place.offset % page;
+	const char *wrong = p->place.size <= READ_BYTES_MAX ? read_body(p, s->fd, out)
+							    : map_body(p, s->fd, out);
+	if (wrong)
+		buf_printf(error, "4.3.0 the message's body cannot be read: %s", wrong);
+	return !wrong;
+}
 
-	/* Reads every byte: a disk that fails does so here, and not under the mapping. */
-	const char *wrong = segment_check(s->fd, p->envelope->id, &p->place, SEGMENT_BODY, NULL);
-	if (wrong) {
-		buf_printf(error, "4.3.0 the message's body is damaged: %s", wrong);
-		return false;
-	}
-	out->base_len = (size_t)(p->place.size + skip);
-	out->base = mmap(NULL, out->base_len, PROT_READ, MAP_SHARED, s->fd,
-			 (off_t)(p->place.offset - skip));
-	if (out->base == MAP_FAILED) {
-		buf_printf(error, "4.3.0 the message's body cannot be read: %s", strerror(errno));
-		return false;
-	}
-	out->bytes = (const char *)out->base + skip;
-	return true;
+static void close_body(struct original *o)
+{
+	if (o->mapping)
+		munmap(o->mapping, o->mapping_len);
 }
 
 /* --- the making --- */
@@ -195,27 +226,26 @@ static void rewrite(struct making *m, const char *bytes, size_t n)
 	track_report_free(&report);
 }
 
-/* The key of that selector; NULL with why it cannot be used, "" when there is none. */
-static const struct sign_key *key_of(const struct envelope *e, const char *suffix,
-				     struct buf *error)
+static const char *selector_of(const struct envelope *e, const char *suffix, char out[SELECTOR_MAX])
 {
-	char selector[ENVELOPE_NAME_MAX + sizeof(DKIM_ED25519_SUFFIX)];
-
-	snprintf(selector, sizeof(selector), "%s%s", e->sign_selector, suffix);
-	return sign_keys_get(work.keys, e->sign_domain, selector, error);
+	snprintf(out, SELECTOR_MAX, "%s%s", e->sign_selector, suffix);
+	return out;
 }
 
 /* All keys that a signature needs are at hand; else the reason says which is not. */
 static bool has_keys(struct making *m)
 {
 	const struct envelope *e = m->envelope;
+	char selector[SELECTOR_MAX];
 	struct buf error = BUF_INIT;
 
-	if (!key_of(e, "", &error) && !error.len)
+	m->key = sign_keys_get(work.keys, e->sign_domain, e->sign_selector, &error);
+	if (!m->key && !error.len)
 		buf_printf(&error, "there is no signing key %s.%s.pem", e->sign_domain,
 			   e->sign_selector);
 	if (!error.len)
-		key_of(e, DKIM_ED25519_SUFFIX, &error);
+		m->ed25519 = sign_keys_get(work.keys, e->sign_domain,
+					   selector_of(e, DKIM_ED25519_SUFFIX, selector), &error);
 	if (error.len)
 		buf_printf(&m->reason, "4.3.5 %s", buf_str(&error));
 	bool ok = !error.len;
@@ -228,7 +258,7 @@ static bool sign_domainkeys(struct making *m, bool also_dkim)
 	const struct envelope *e = m->envelope;
 	struct buf error = BUF_INIT;
 	bool ok = domainkeys_sign(m->message.data, m->message.len, e->sign_domain, e->sign_selector,
-				  key_of(e, "", &error), &m->head, &error);
+				  m->key, &m->head, &error);
 
 	if (!ok && also_dkim) {
 		log_warn("%s: signed with DKIM alone: %s", e->sign_domain, buf_str(&error));
@@ -240,13 +270,22 @@ static bool sign_domainkeys(struct making *m, bool also_dkim)
 	return ok;
 }
 
-static bool sign_dkim(struct making *m)
+static bool sign_with(struct making *m, const struct sign_key *key, const char *suffix,
+		      struct buf *error)
 {
 	const struct envelope *e = m->envelope;
+	char selector[SELECTOR_MAX];
+
+	return dkim_sign_with(work.signer, key, m->message.data, m->message.len, e->sign_domain,
+			      selector_of(e, suffix, selector), (int64_t)(e->accepted_ms / 1000),
+			      &m->head, error);
+}
+
+static bool sign_dkim(struct making *m)
+{
 	struct buf error = BUF_INIT;
-	bool ok = dkim_sign_message(work.signer, work.keys, m->message.data, m->message.len,
-				    e->sign_domain, e->sign_selector,
-				    (int64_t)(e->accepted_ms / 1000), &m->head, &error);
+	bool ok = sign_with(m, m->key, "", &error) &&
+		  (!m->ed25519 || sign_with(m, m->ed25519, DKIM_ED25519_SUFFIX, &error));
 
 	if (!ok)
 		buf_printf(&m->reason, "5.6.0 the message cannot be signed: %s", buf_str(&error));
@@ -362,12 +401,12 @@ static void carry_out(uint64_t id, const struct prepare *order)
 {
 	struct making m = {.order = order, .envelope = order->envelope};
 	struct prepared p = {.status = PREPARED_LATER};
-	struct mapped body;
+	struct original body;
 	int fd = -1;
 
-	if (map_body(order, &body, &m.reason)) {
+	if (open_body(order, &body, &m.reason)) {
 		p.status = (uint8_t)make(&m, body.bytes);
-		munmap(body.base, body.base_len);
+		close_body(&body);
 	} else {
 		log_error("%s", buf_str(&m.reason));
 	}

@@ -11,32 +11,32 @@ struct waiting {
 	void *item;
 };
 
-/* A source's logins of one kind, and its place in that kind's ring. */
+/* A source's logins of one kind, its place in that kind's ring, and what they got wrong. */
 struct queue {
 	struct waiting *first, *last;
 	int next_in_ring;
+	unsigned waiting, failures;
+	uint64_t failed_ms, not_before_ms;
 };
 
 struct source {
 	struct addr network;
 	bool used;
 	int next_in_bucket;
-	unsigned failures;
-	uint64_t failed_ms, not_before_ms;
-	unsigned waiting;
+	uint64_t failed_ms;         /* of either kind */
 	struct queue queues[RINGS]; /* strangers, trusted */
 };
 
 /* Sources with something waiting, in the order of their turns. */
 struct ring {
 	int first, last;
+	unsigned waiting;
 };
 
 struct attempts {
 	struct source sources[ATTEMPTS_SOURCES_MAX];
 	int buckets[BUCKETS];
 	struct ring rings[RINGS];
-	unsigned waiting;
 	unsigned turn; /* which ring is asked first */
 	uint64_t seed;
 };
@@ -51,7 +51,7 @@ struct attempts *attempts_new(void)
 	for (size_t i = 0; i < BUCKETS; i++)
 		a->buckets[i] = NONE;
 	for (size_t i = 0; i < RINGS; i++)
-		a->rings[i] = (struct ring){NONE, NONE};
+		a->rings[i] = (struct ring){.first = NONE, .last = NONE};
 	return a;
 }
 
@@ -108,6 +108,11 @@ static void unlink_source(struct attempts *a, struct source *s)
 	s->used = false;
 }
 
+static bool has_waiting(const struct source *s)
+{
+	return s->queues[0].waiting || s->queues[1].waiting;
+}
+
 /* A free place, or that of whom it costs least to forget: nothing waits, failed longest ago. */
 static struct source *place(struct attempts *a)
 {
@@ -118,7 +123,7 @@ static struct source *place(struct attempts *a)
 
 		if (!s->used)
 			return s;
-		if (!s->waiting && (!best || s->failed_ms < best->failed_ms))
+		if (!has_waiting(s) && (!best || s->failed_ms < best->failed_ms))
 			best = s;
 	}
 	if (best)
@@ -143,10 +148,10 @@ static struct source *find_or_add(struct attempts *a, const struct addr *source)
 	return s;
 }
 
-static void forget_old_failures(struct source *s, uint64_t now_ms)
+static void forget_old_failures(struct queue *q, uint64_t now_ms)
 {
-	if (s->failures && now_ms - s->failed_ms > ATTEMPTS_FORGOTTEN_MS)
-		s->failures = 0;
+	if (q->failures && now_ms - q->failed_ms > ATTEMPTS_FORGOTTEN_MS)
+		q->failures = 0;
 }
 
 /* ---- turns ---- */
@@ -179,19 +184,19 @@ bool attempts_add(struct attempts *a, const struct addr *source, bool trusted, v
 	struct queue *q;
 	struct waiting *w;
 
-	if (a->waiting >= ATTEMPTS_WAITING_MAX)
+	if (a->rings[ring].waiting >= ATTEMPTS_WAITING_MAX)
 		return false;
 	s = find_or_add(a, source);
-	if (!s || s->waiting >= ATTEMPTS_PER_SOURCE_MAX)
+	q = s ? &s->queues[ring] : NULL;
+	if (!q || q->waiting >= ATTEMPTS_PER_SOURCE_MAX)
 		return false;
-	forget_old_failures(s, now_ms);
-	if (!trusted && s->failures >= ATTEMPTS_REFUSED_AFTER)
+	forget_old_failures(q, now_ms);
+	if (!trusted && q->failures >= ATTEMPTS_REFUSED_AFTER)
 		return false;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
 	w->item = item;
-	q = &s->queues[ring];
 	if (q->first)
 		q->last->next = w;
 	else
@@ -199,8 +204,8 @@ bool attempts_add(struct attempts *a, const struct addr *source, bool trusted, v
 	if (!q->first)
 		q->first = w;
 	q->last = w;
-	s->waiting++;
-	a->waiting++;
+	q->waiting++;
+	a->rings[ring].waiting++;
 	return true;
 }
 
@@ -213,8 +218,8 @@ static void *take(struct attempts *a, struct source *s, size_t ring)
 	q->first = w->next;
 	if (q->first)
 		join_ring(a, &a->rings[ring], ring, (int)(s - a->sources));
-	s->waiting--;
-	a->waiting--;
+	q->waiting--;
+	a->rings[ring].waiting--;
 	free(w);
 	return item;
 }
@@ -229,10 +234,12 @@ static void *next_of(struct attempts *a, size_t ring, uint64_t now_ms, uint64_t 
 		int index = leave_ring(a, r, ring);
 		struct source *s = &a->sources[index];
 
-		if (s->not_before_ms <= now_ms)
+		uint64_t not_before_ms = s->queues[ring].not_before_ms;
+
+		if (not_before_ms <= now_ms)
 			return take(a, s, ring);
-		if (s->not_before_ms - now_ms < *wait_ms)
-			*wait_ms = s->not_before_ms - now_ms;
+		if (not_before_ms - now_ms < *wait_ms)
+			*wait_ms = not_before_ms - now_ms;
 		join_ring(a, r, ring, index);
 		if (index == last)
 			break;
@@ -255,20 +262,23 @@ void *attempts_next(struct attempts *a, uint64_t now_ms, uint64_t *wait_ms)
 	return NULL;
 }
 
-unsigned attempts_failed(struct attempts *a, const struct addr *source, uint64_t now_ms)
+unsigned attempts_failed(struct attempts *a, const struct addr *source, bool trusted,
+			 uint64_t now_ms)
 {
 	struct source *s = find_or_add(a, source);
 	uint64_t delay_ms = 1000;
+	struct queue *q;
 
 	if (!s)
 		return 0;
-	forget_old_failures(s, now_ms);
-	s->failures++;
-	s->failed_ms = now_ms;
-	for (unsigned i = ATTEMPTS_SLOWED_AFTER; i < s->failures && delay_ms < ATTEMPTS_SLOWEST_MS;
+	q = &s->queues[trusted];
+	forget_old_failures(q, now_ms);
+	q->failures++;
+	q->failed_ms = s->failed_ms = now_ms;
+	for (unsigned i = ATTEMPTS_SLOWED_AFTER; i < q->failures && delay_ms < ATTEMPTS_SLOWEST_MS;
 	     i++)
 		delay_ms *= 2;
-	if (s->failures >= ATTEMPTS_SLOWED_AFTER)
-		s->not_before_ms = now_ms + delay_ms;
-	return s->failures;
+	if (q->failures >= ATTEMPTS_SLOWED_AFTER)
+		q->not_before_ms = now_ms + delay_ms;
+	return q->failures;
 }

@@ -8,9 +8,10 @@
  * from there before (trusted) have every other turn to themselves, so that a flood of strangers
  * from many addresses cannot crowd them out.
  *
- * A source whose logins fail is slowed, later refused; a trusted login is slowed alike but never
- * refused: one badly set up device must not lock out an office behind the same address. A source is
- * an IPv4 address or an IPv6 /64.
+ * A source whose logins fail is slowed, later refused. What strangers get wrong there is no matter
+ * of the trusted, who wait apart, are slowed by failures of their own alone, and are never refused:
+ * one badly set up device must not lock out an office behind the same address, nor a thousand of
+ * them anybody. A source is an IPv4 address or an IPv6 /64.
  */
 #ifndef GATEPOST_RELAY_SMTP_ATTEMPTS_H
 #define GATEPOST_RELAY_SMTP_ATTEMPTS_H
@@ -22,8 +23,8 @@
 
 enum attempts_limit {
 	ATTEMPTS_SOURCES_MAX = 4096,
-	ATTEMPTS_WAITING_MAX = 512,   /* in all */
-	ATTEMPTS_PER_SOURCE_MAX = 32, /* waiting at one time */
+	ATTEMPTS_WAITING_MAX = 512,   /* strangers in all, and as many trusted */
+	ATTEMPTS_PER_SOURCE_MAX = 32, /* of each kind */
 	ATTEMPTS_SLOWED_AFTER = 3,    /* failures: 1 s to wait, and twice as long after each more */
 	ATTEMPTS_SLOWEST_MS = 16000,
 	ATTEMPTS_REFUSED_AFTER = 10,            /* failures */
@@ -44,8 +45,9 @@ bool attempts_add(struct attempts *a, const struct addr *source, bool trusted, v
 /* The item to check now; NULL when none is due, with *wait_ms until one is (UINT64_MAX: none). */
 void *attempts_next(struct attempts *a, uint64_t now_ms, uint64_t *wait_ms);
 
-/* Notes a failure; returns how many the source has now. */
-unsigned attempts_failed(struct attempts *a, const struct addr *source, uint64_t now_ms);
+/* Notes a failure; returns how many of that kind the source has now. */
+unsigned attempts_failed(struct attempts *a, const struct addr *source, bool trusted,
+			 uint64_t now_ms);
 
 /* The network that a source stands for: itself, or its /64. */
 struct addr attempts_source(const struct addr *a);

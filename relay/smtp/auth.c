@@ -127,12 +127,12 @@ static void answer(struct channel *c, uint64_t id, enum auth_verdict verdict, co
 
 static void note_failure(const struct asked *a, uint64_t now_ms)
 {
-	unsigned failures = attempts_failed(auth.attempts, &a->ask.source, now_ms);
+	unsigned failures = attempts_failed(auth.attempts, &a->ask.source, a->trusted, now_ms);
 	char source[ADDR_STR_MAX];
 
 	addr_format(&a->ask.source, source);
 	log_info("login of %s from %s failed", a->ask.user, source);
-	if (failures == ATTEMPTS_REFUSED_AFTER)
+	if (!a->trusted && failures == ATTEMPTS_REFUSED_AFTER)
 		log_warn("%u failed logins from %s: unknown users are refused there for %d minutes",
 			 failures, source, ATTEMPTS_FORGOTTEN_MS / 60000);
 }

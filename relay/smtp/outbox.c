@@ -30,7 +30,7 @@ static void drop_first(struct outbox *o)
 static void send_events(struct outbox *o)
 {
 	while (o->report && o->unsent && channel_backlog(o->report) < OUTBOX_BACKLOG_MAX) {
-		channel_send(o->report, MSG_EVENT, o->unsent->id, &o->unsent->bytes, -1);
+		channel_send_later(o->report, MSG_EVENT, o->unsent->id, &o->unsent->bytes);
 		o->unsent = o->unsent->next;
 	}
 }

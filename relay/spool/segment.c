@@ -274,6 +274,8 @@ void segment_abandon(struct segment_writer *w)
 
 /* --- reading --- */
 
+static const char checksum_wrong[] = "the body's checksum does not fit its bytes";
+
 static const char *check_body(int fd, const struct place *place, uint32_t want)
 {
 	unsigned char *chunk = malloc(BUFFER_SIZE);
@@ -295,7 +297,27 @@ static const char *check_body(int fd, const struct place *place, uint32_t want)
 	free(chunk);
 	if (error)
 		return "the body cannot be read";
-	return crc == want ? NULL : "the body's checksum does not fit its bytes";
+	return crc == want ? NULL : checksum_wrong;
+}
+
+static const char *check_place(const struct place *place)
+{
+	if (place->offset % ALIGNMENT || place->offset < FILE_HEADER + RECORD_HEADER ||
+	    place->offset > INT64_MAX || place->size > INT64_MAX - place->offset)
+		return "no record can be at that place";
+	return NULL;
+}
+
+static const char *check_header(const unsigned char bytes[RECORD_HEADER], uint64_t id,
+				const struct place *place, struct record_header *h)
+{
+	if (!read_record_header(bytes, h))
+		return "the record's header is damaged";
+	if (h->id != id)
+		return "another message lies at that place";
+	if (h->size != place->size)
+		return "the body there has another size";
+	return NULL;
 }
 
 const char *segment_check(int fd, uint64_t id, const struct place *place, enum segment_depth depth,
@@ -303,21 +325,40 @@ const char *segment_check(int fd, uint64_t id, const struct place *place, enum s
 {
 	unsigned char bytes[RECORD_HEADER];
 	struct record_header h;
+	const char *wrong = check_place(place);
 
-	if (place->offset % ALIGNMENT || place->offset < FILE_HEADER + RECORD_HEADER ||
-	    place->offset > INT64_MAX || place->size > INT64_MAX - place->offset)
-		return "no record can be at that place";
+	if (wrong)
+		return wrong;
 	if (read_all(fd, bytes, sizeof(bytes), place->offset - RECORD_HEADER) != 0)
 		return "the record's header cannot be read";
-	if (!read_record_header(bytes, &h))
-		return "the record's header is damaged";
-	if (h.id != id)
-		return "another message lies at that place";
-	if (h.size != place->size)
-		return "the body there has another size";
+	wrong = check_header(bytes, id, place, &h);
+	if (wrong)
+		return wrong;
 	if (crc)
 		*crc = h.crc;
 	return depth == SEGMENT_BODY ? check_body(fd, place, h.crc) : NULL;
+}
+
+const char *segment_read(int fd, uint64_t id, const struct place *place, struct buf *buffer,
+			 const char **body)
+{
+	struct record_header h;
+	const char *wrong = check_place(place);
+
+	if (wrong)
+		return wrong;
+	buf_clear(buffer);
+	buf_reserve(buffer, RECORD_HEADER + place->size);
+	if (read_all(fd, (unsigned char *)buffer->data, RECORD_HEADER + place->size,
+		     place->offset - RECORD_HEADER) != 0)
+		return "the record cannot be read";
+	buffer->len = RECORD_HEADER + place->size;
+	buffer->data[buffer->len] = '\0';
+	wrong = check_header((const unsigned char *)buffer->data, id, place, &h);
+	if (wrong)
+		return wrong;
+	*body = buffer->data + RECORD_HEADER;
+	return crc32c(0, *body, place->size) == h.crc ? NULL : checksum_wrong;
 }
 
 bool segment_find(int fd, uint32_t number, uint64_t id, struct place *out)

@@ -72,6 +72,13 @@ enum segment_depth {
 const char *segment_check(int fd, uint64_t id, const struct place *place, enum segment_depth depth,
 			  uint32_t *crc);
 
+/*
+ * The same, and the body itself in one call: *body points into buffer, whose old content is gone.
+ * For bodies that may be held in memory.
+ */
+const char *segment_read(int fd, uint64_t id, const struct place *place, struct buf *buffer,
+			 const char **body);
+
 /* Looks for message id from the front, record by record. False when it is not found. */
 bool segment_find(int fd, uint32_t number, uint64_t id, struct place *out);
 

@@ -5,6 +5,7 @@
 #include <mbedtls/gcm.h>
 #include <mbedtls/hkdf.h>
 #include <mbedtls/md.h>
+#include <mbedtls/sha256.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +15,27 @@ enum {
 	GCM_TAG_LEN = 16,
 	ACCOUNT_TAG_LEN = 4,
 	KEY_LEN = 32,
+	MAC_LEN = 32,
+	SHA256_BLOCK = 64,
 	HOST_MAX = 255,
 	CLEAR_MAX = 1 + 5 + ACCOUNT_TAG_LEN,
 	PLAIN_MAX =
 		1 + 10 + 5 + 5 + 10 + 2 + TOKEN_ACCOUNT_MAX + TOKEN_CAMPAIGN_MAX + TOKEN_URL_MAX,
 };
 
+/* HMAC-SHA256 (RFC 2104) with the key's two blocks hashed ahead: mbedTLS would do so again for
+ * each link of each message. */
+struct hmac_key {
+	mbedtls_sha256_context inner, outer;
+};
+
 struct ring_key {
 	uint32_t id;
 	mbedtls_gcm_context gcm;
-	mbedtls_md_context_t nonce, tag;
+	struct hmac_key nonce, tag;
+	/* The last account's: the links of one message have all the same. */
+	char tagged[TOKEN_ACCOUNT_MAX];
+	uint8_t account_tag[ACCOUNT_TAG_LEN];
 };
 
 struct token_ring {
@@ -38,11 +50,46 @@ static void must(int status)
 		abort();
 }
 
-static void hmac_open(mbedtls_md_context_t *c, const uint8_t *key)
+static void pad_open(mbedtls_sha256_context *c, const uint8_t *key, uint8_t pad)
 {
-	mbedtls_md_init(c);
-	must(mbedtls_md_setup(c, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 1));
-	must(mbedtls_md_hmac_starts(c, key, KEY_LEN));
+	uint8_t block[SHA256_BLOCK];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < KEY_LEN; i++)
+		block[i] ^= key[i];
+	mbedtls_sha256_init(c);
+	must(mbedtls_sha256_starts_ret(c, 0));
+	must(mbedtls_sha256_update_ret(c, block, sizeof(block)));
+	explicit_bzero(block, sizeof(block));
+}
+
+static void hmac_key_open(struct hmac_key *k, const uint8_t *key)
+{
+	pad_open(&k->inner, key, 0x36);
+	pad_open(&k->outer, key, 0x5c);
+}
+
+static void hmac_key_close(struct hmac_key *k)
+{
+	mbedtls_sha256_free(&k->inner);
+	mbedtls_sha256_free(&k->outer);
+}
+
+/* Of a and b, one behind the other. */
+static void hmac(const struct hmac_key *k, const void *a, size_t a_len, const void *b, size_t b_len,
+		 uint8_t mac[MAC_LEN])
+{
+	mbedtls_sha256_context c;
+
+	mbedtls_sha256_init(&c);
+	mbedtls_sha256_clone(&c, &k->inner);
+	must(mbedtls_sha256_update_ret(&c, a, a_len));
+	must(mbedtls_sha256_update_ret(&c, b, b_len));
+	must(mbedtls_sha256_finish_ret(&c, mac));
+	mbedtls_sha256_clone(&c, &k->outer);
+	must(mbedtls_sha256_update_ret(&c, mac, MAC_LEN));
+	must(mbedtls_sha256_finish_ret(&c, mac));
+	mbedtls_sha256_free(&c);
 }
 
 static void key_open(struct ring_key *k, const struct token_key *from)
@@ -56,8 +103,8 @@ static void key_open(struct ring_key *k, const struct token_key *from)
 	k->id = from->id;
 	mbedtls_gcm_init(&k->gcm);
 	must(mbedtls_gcm_setkey(&k->gcm, MBEDTLS_CIPHER_ID_AES, derived, KEY_LEN * 8));
-	hmac_open(&k->nonce, derived + KEY_LEN);
-	hmac_open(&k->tag, derived + 2 * KEY_LEN);
+	hmac_key_open(&k->nonce, derived + KEY_LEN);
+	hmac_key_open(&k->tag, derived + 2 * KEY_LEN);
 	explicit_bzero(derived, sizeof(derived));
 }
 
@@ -79,8 +126,8 @@ void token_ring_free(struct token_ring *r)
 		return;
 	for (size_t i = 0; i < r->count; i++) {
 		mbedtls_gcm_free(&r->keys[i].gcm);
-		mbedtls_md_free(&r->keys[i].nonce);
-		mbedtls_md_free(&r->keys[i].tag);
+		hmac_key_close(&r->keys[i].nonce);
+		hmac_key_close(&r->keys[i].tag);
 	}
 	free(r);
 }
@@ -201,8 +248,10 @@ static void encode_base64url(const uint8_t *p, size_t n, struct buf *out)
 		bits |= have > 2 ? p[i + 2] : 0;
 		const char group[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
 				       digits[bits >> 6 & 63], digits[bits & 63]};
-		buf_append(out, group, have + 1);
+		memcpy(out->data + out->len, group, sizeof(group));
+		out->len += have + 1;
 	}
+	out->data[out->len] = '\0';
 }
 
 static int digit_value(char c)
@@ -257,25 +306,25 @@ static bool add_host(struct aad *a, const char *host)
 	return true;
 }
 
-static void account_tag(struct ring_key *k, const char *account, uint8_t out[ACCOUNT_TAG_LEN])
+/* account: shorter than TOKEN_ACCOUNT_MAX. */
+static const uint8_t *account_tag(struct ring_key *k, const char *account)
 {
-	uint8_t mac[32];
+	uint8_t mac[MAC_LEN];
 
-	must(mbedtls_md_hmac_reset(&k->tag));
-	must(mbedtls_md_hmac_update(&k->tag, (const uint8_t *)account, strlen(account)));
-	must(mbedtls_md_hmac_finish(&k->tag, mac));
-	memcpy(out, mac, ACCOUNT_TAG_LEN);
+	if (*account && strcmp(account, k->tagged) == 0)
+		return k->account_tag;
+	hmac(&k->tag, account, strlen(account), NULL, 0, mac);
+	memcpy(k->account_tag, mac, ACCOUNT_TAG_LEN);
+	strcpy(k->tagged, account);
+	return k->account_tag;
 }
 
-static void make_nonce(struct ring_key *k, const struct aad *a, const uint8_t *plain, size_t n,
-		       uint8_t out[NONCE_LEN])
+static void make_nonce(const struct ring_key *k, const struct aad *a, const uint8_t *plain,
+		       size_t n, uint8_t out[NONCE_LEN])
 {
-	uint8_t mac[32];
+	uint8_t mac[MAC_LEN];
 
-	must(mbedtls_md_hmac_reset(&k->nonce));
-	must(mbedtls_md_hmac_update(&k->nonce, a->bytes, a->len));
-	must(mbedtls_md_hmac_update(&k->nonce, plain, n));
-	must(mbedtls_md_hmac_finish(&k->nonce, mac));
+	hmac(&k->nonce, a->bytes, a->len, plain, n, mac);
 	memcpy(out, mac, NONCE_LEN);
 }
 
@@ -291,7 +340,7 @@ bool token_seal(struct token_ring *r, uint32_t key_id, const char *host, const s
 		return false;
 	a.bytes[0] = VERSION;
 	uint8_t *p = put_varint(a.bytes + 1, key_id);
-	account_tag(k, t->account, p);
+	memcpy(p, account_tag(k, t->account), ACCOUNT_TAG_LEN);
 	a.clear_len = (size_t)(p - a.bytes) + ACCOUNT_TAG_LEN;
 	if (!add_host(&a, host))
 		return false;
@@ -309,7 +358,7 @@ static bool open_sealed(struct token_ring *r, const char *host, const uint8_t *b
 			struct token *out)
 {
 	struct reader in = {bytes + 1, bytes + len, len == 0};
-	uint8_t plain[PLAIN_MAX], check[NONCE_LEN], tag[ACCOUNT_TAG_LEN];
+	uint8_t plain[PLAIN_MAX], check[NONCE_LEN];
 	struct aad a;
 
 	if (in.failed || bytes[0] != VERSION)
@@ -332,8 +381,7 @@ static bool open_sealed(struct token_ring *r, const char *host, const uint8_t *b
 	make_nonce(k, &a, plain, n, check);
 	if (memcmp(check, nonce, NONCE_LEN) != 0 || !decode(plain, n, out))
 		return false;
-	account_tag(k, out->account, tag);
-	return memcmp(tag, seen_tag, ACCOUNT_TAG_LEN) == 0;
+	return memcmp(account_tag(k, out->account), seen_tag, ACCOUNT_TAG_LEN) == 0;
 }
 
 bool token_open(struct token_ring *r, const char *host, const char *text, size_t n,

@@ -45,16 +45,20 @@ static void strip(const char *s, size_t n, struct buf *out)
 		s++, n--;
 	while (n && (unsigned char)s[n - 1] <= ' ')
 		n--;
+	buf_reserve(out, n);
 	for (size_t i = 0; i < n; i++)
 		if (s[i] != '\t' && s[i] != '\n' && s[i] != '\r')
-			buf_appendc(out, s[i]);
+			out->data[out->len++] = s[i];
+	out->data[out->len] = '\0';
 }
 
 static size_t find_any(const char *s, size_t from, size_t end, const char *chars)
 {
-	while (from < end && (s[from] == '\0' || !strchr(chars, s[from])))
-		from++;
-	return from;
+	for (; from < end; from++)
+		for (const char *c = chars; *c; c++)
+			if (s[from] == *c)
+				return from;
+	return end;
 }
 
 static enum url_verdict cut_up(const char *s, size_t n, size_t scheme_len, struct parts *p)

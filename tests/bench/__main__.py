@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from tests.bench import gatepost, speed
+from tests.bench import auth, deep, fair, gatepost, memory, speed
 from tests.bench.load import BenchError
 from tests.harness.relay import ROOT
 
@@ -19,6 +19,10 @@ OUTPUT = ROOT / "output" / "bench"
 PARTS = {
     "5k": speed.part_5k,
     "50k": speed.part_50k,
+    "fair": fair.part_fair,
+    "auth": auth.part_auth,
+    "memory": memory.part_memory,
+    "deep": deep.part_deep,
 }
 PR_SET_CHILD_SUBREAPER = 36
 

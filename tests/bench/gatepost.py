@@ -7,9 +7,10 @@ from pathlib import Path
 from tests.harness.dns import Dns
 from tests.harness.relay import Relay, account
 
+DEAD_ADDRESS = "127.0.0.99"
 ZONES = {
     "sink.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
-    "dead.example": "@ MX 10 mx\nmx A 127.0.0.99\n",  # nothing listens there
+    "dead.example": f"@ MX 10 mx\nmx A {DEAD_ADDRESS}\n",
     "market.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
     "small.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
 }

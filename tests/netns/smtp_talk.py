@@ -2,6 +2,7 @@
 """A hand-driven SMTP client for tests, and passwords for them."""
 
 import contextlib
+import functools
 import socket
 import ssl
 import warnings
@@ -25,6 +26,7 @@ def user(name, password="secret"):
     return {"name": name, "password": hashed(password)}
 
 
+@functools.cache
 def no_verify():
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -34,8 +36,9 @@ def no_verify():
 class Talk:
     """One connection. Replies are whole: (code, text of all lines)."""
 
-    def __init__(self, port, tls=False, greet=True, address="127.0.0.1"):
-        self.socket = socket.create_connection((address, port), PATIENCE_S)
+    def __init__(self, port, tls=False, greet=True, address="127.0.0.1", source=None):
+        self.socket = socket.create_connection((address, port), PATIENCE_S,
+                                               (source, 0) if source else None)
         self.buffer = b""
         if tls:
             self.socket = no_verify().wrap_socket(self.socket)

@@ -154,6 +154,11 @@ static const struct {
 	{"relay { host-name r; account a { networks 192.0.2.0/24; track { opens; } } }",
 	 "line 1: relay account a track host: missing: links need a host name; give it here or in "
 	 "relay tracking\n"},
+	{"relay { host-name r;\naccount a { networks 192.0.2.1/32; workers 16; }\n"
+	 "account b { networks 192.0.2.2/32; workers 16; }\n"
+	 "account c { networks 192.0.2.3/32; workers 1; } }",
+	 "line 4: relay account c workers: \"1\": with those of the accounts before it 33 workers; "
+	 "accounts may have 32 of their own together\n"},
 	{"relay { host-name r; tls { chain-file /c; } }",
 	 "line 1: relay tls: chain-file and key-file go together; only one is given\n"},
 	{"relay { host-name r; retry { first 600; longest 60; } }",

@@ -103,6 +103,29 @@ static void messages_and_descriptors_arrive_whole_and_in_order(void **state)
 	assert_int_equal(channel_backlog(t.a), 0);
 }
 
+/* Odd ones may wait; they leave in order, and the last one without another message's help. */
+static void what_may_wait_keeps_its_place_and_leaves(void **state)
+{
+	struct buf payload = BUF_INIT;
+
+	(void)state;
+	t.got = MESSAGES - 7;
+	for (uint32_t i = t.got; i < MESSAGES; i++) {
+		buf_clear(&payload);
+		for (uint32_t k = 0; k < i % 5000; k++)
+			buf_appendc(&payload, (char)i);
+		if (i % 3)
+			channel_send_later(t.a, i % 7, i, &payload);
+		else
+			channel_send(t.a, i % 7, i, &payload, body(i));
+	}
+	buf_free(&payload);
+	ev_run(t.loop, 0);
+	assert_int_equal(t.got, MESSAGES);
+	assert_int_equal(t.wrong, 0);
+	assert_int_equal(channel_backlog(t.a), 0);
+}
+
 static void a_length_over_the_bound_closes_the_channel(void **state)
 {
 	static const unsigned char header[17] = {1, 0, 0, 0, [12] = 1, 0, 0x10, 0};
@@ -134,6 +157,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(messages_and_descriptors_arrive_whole_and_in_order,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_may_wait_keeps_its_place_and_leaves, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_length_over_the_bound_closes_the_channel, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_end_of_one_side_is_told_to_the_other, set_up,

@@ -105,6 +105,7 @@ static struct report *report_open(void)
 
 static void report_run(struct report *r)
 {
+	channel_flush(r->ours); /* events may wait for each other */
 	for (int i = 0; i < 200; i++)
 		ev_run(r->loop, EVRUN_NOWAIT);
 }
@@ -238,6 +239,43 @@ static void one_connection_is_not_behind_a_hundred(void **state)
 	ev_loop_destroy(loop);
 }
 
+static void serve_by_weight(struct fair_item *item)
+{
+	struct caller *c = (struct caller *)(void *)item;
+
+	if (served < sizeof(order))
+		order[served++] = c->name;
+	turns_ask(&turns, item, (uint32_t)c->name, c->name == 'c' ? 30 : 10, FAIR_QUANTUM);
+}
+
+/* An account's connections share its turns; a weight of 30 gives three times what 10 gives. */
+static void turns_go_by_weight_whatever_the_connections(void **state)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct caller many[20] = {0}, two[2] = {0};
+	unsigned by_two = 0;
+
+	(void)state;
+	served = 0;
+	turns_open(&turns, loop, serve_by_weight);
+	for (size_t i = 0; i < 20; i++) {
+		many[i].name = 'a';
+		turns_ask(&turns, &many[i].item, 'a', 10, FAIR_QUANTUM);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		two[i].name = 'c';
+		turns_ask(&turns, &two[i].item, 'c', 30, FAIR_QUANTUM);
+	}
+	for (int i = 0; i < 1000 && served < sizeof(order); i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(served, sizeof(order));
+	for (size_t i = 0; i < served; i++)
+		by_two += order[i] == 'c';
+	assert_in_range(by_two, 700, 800);
+	fair_clear(&turns.queue);
+	ev_loop_destroy(loop);
+}
+
 static void accounts_and_sources_are_apart(void **state)
 {
 	(void)state;
@@ -254,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_slow_report_is_not_swamped),
 		cmocka_unit_test(a_dead_report_costs_a_bounded_memory),
 		cmocka_unit_test(one_connection_is_not_behind_a_hundred),
+		cmocka_unit_test(turns_go_by_weight_whatever_the_connections),
 		cmocka_unit_test(accounts_and_sources_are_apart),
 	};
 

@@ -98,7 +98,7 @@ static void failures_slow_a_source_and_nobody_else(void **state)
 
 	(void)state;
 	for (int i = 0; i < ATTEMPTS_SLOWED_AFTER; i++)
-		attempts_failed(a, &bad, 1000);
+		attempts_failed(a, &bad, false, 1000);
 	assert_true(add(a, 1, false, "bad", 1000));
 	assert_true(add(a, 2, false, "good", 1000));
 	assert_string_equal(next(a, 1000), "good");
@@ -106,7 +106,7 @@ static void failures_slow_a_source_and_nobody_else(void **state)
 	assert_int_equal(wait_ms, 1000);
 	assert_string_equal(next(a, 1999), "");
 	assert_string_equal(next(a, 2000), "bad");
-	attempts_failed(a, &bad, 2000);
+	attempts_failed(a, &bad, false, 2000);
 	assert_true(add(a, 1, false, "bad", 2000));
 	assert_null(attempts_next(a, 2000, &wait_ms));
 	assert_int_equal(wait_ms, 2000);
@@ -123,13 +123,18 @@ static void many_failures_refuse_a_source_but_not_its_trusted(void **state)
 	for (int i = 0; i < ATTEMPTS_REFUSED_AFTER; i++) {
 		assert_true(add(a, 1, false, "bad", 1000));
 		assert_string_equal(next(a, 1000000), "bad");
-		attempts_failed(a, &bad, 1000);
+		attempts_failed(a, &bad, false, 1000);
 	}
 	assert_false(add(a, 1, false, "bad", 1000));
 	assert_true(add(a, 1, true, "customer", 1000));
 	assert_true(add(a, 2, false, "other", 1000));
-	/* Slowed all the same. */
+	assert_string_equal(next(a, 1000), "customer");
 	assert_string_equal(next(a, 1000), "other");
+	/* By their own failures they are slowed, and no more. */
+	for (int i = 0; i < 2 * ATTEMPTS_REFUSED_AFTER; i++)
+		attempts_failed(a, &bad, true, 1000);
+	assert_true(add(a, 1, true, "customer", 1000));
+	assert_string_equal(next(a, 999 + ATTEMPTS_SLOWEST_MS), "");
 	assert_string_equal(next(a, 1000 + ATTEMPTS_SLOWEST_MS), "customer");
 	/* And forgiven in the end. */
 	assert_false(add(a, 1, false, "bad", 1000 + ATTEMPTS_FORGOTTEN_MS));
@@ -150,6 +155,11 @@ static void what_waits_is_bounded(void **state)
 	for (unsigned i = 2; add(a, i, false, "flood", 0); i++)
 		n++;
 	assert_int_equal(n, ATTEMPTS_WAITING_MAX);
+	/* The trusted wait apart, those of a flooding source too. */
+	for (n = 0; add(a, 1, true, "customer", 0); n++)
+		;
+	assert_int_equal(n, ATTEMPTS_PER_SOURCE_MAX);
+	assert_true(add(a, 2, true, "customer", 0));
 	attempts_clear(a, nothing);
 	/* More sources than there is room for: the oldest are forgotten, none is turned away. */
 	for (unsigned i = 0; i < 3 * ATTEMPTS_SOURCES_MAX; i++) {
@@ -167,7 +177,7 @@ static void an_ipv6_source_is_its_64(void **state)
 
 	(void)state;
 	for (int i = 0; i < ATTEMPTS_REFUSED_AFTER; i++)
-		attempts_failed(a, i % 2 ? &one : &two, 0);
+		attempts_failed(a, i % 2 ? &one : &two, false, 0);
 	assert_false(attempts_add(a, &one, false, "x", 0));
 	assert_true(attempts_add(a, &far, false, "x", 0));
 	attempts_clear(a, nothing);

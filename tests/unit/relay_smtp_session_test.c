@@ -207,6 +207,42 @@ static void limits_of_the_account_hold(void **state)
 	hang_up(&o);
 }
 
+static void chunks_end_where_they_say(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	open_client(&o, "203.0.113.20", "");
+	/* Nothing at all is a message too: one without From. */
+	envelope_to_rcpt(&o);
+	talk(&o, "BDAT 0\r\n", "250 2.0.0");
+	talk(&o, "BDAT 0 LAST\r\n", "550 5.7.1");
+	/* Behind the last one there is no mail: its bytes are read past, not taken for commands. */
+	talk(&o, "BDAT 6 LAST\r\nQUIT\r\n", "503 5.5.1");
+	talk(&o, "NOOP\r\n", "250 2.0.0 done\r\n");
+	/* A command within a chunk is none; between two, RSET forgets the first. */
+	envelope_to_rcpt(&o);
+	talk(&o, "BDAT 6\r\nRSET\r\n", "250 2.0.0 the chunk is taken\r\n");
+	talk(&o, "DATA\r\n", "503 5.5.1");
+	talk(&o, "MAIL FROM:<anna@acme.example>\r\n", "503 5.5.1");
+	talk(&o, "RCPT TO:<c@b.example>\r\n", "503 5.5.1");
+	talk(&o, "STARTTLS\r\n", "503 5.5.1");
+	talk(&o, "RSET\r\n", "250 2.0.0 done\r\n");
+	talk(&o, "BDAT 3 LAST\r\nabc", "503 5.5.1");
+	envelope_to_rcpt(&o);
+	talk(&o, "BDAT 3\r\nabc", "250");
+	talk(&o, "EHLO client.example\r\n", "250-relay");
+	talk(&o, "BDAT 3\r\nabc", "503 5.5.1");
+	/* A line end may be cut in two, but not left half. */
+	envelope_to_rcpt(&o);
+	talk(&o, "BDAT 26\r\nFrom: anna@acme.example\r\n\r", "250");
+	talk(&o, "BDAT 7 LAST\r\n\nhello\r", "554 5.6.0 line 3 of the message has a CR without LF");
+	envelope_to_rcpt(&o);
+	talk(&o, "BDAT 18446744073709551615 LAST\r\n", "552 5.3.4");
+	assert_int_equal(session_want(o.session), SESSION_CLOSE);
+	hang_up(&o);
+}
+
 static void a_rate_counts_the_recipients_that_get_mail(void **state)
 {
 	struct owner o;
@@ -488,6 +524,7 @@ int main(void)
 		cmocka_unit_test(strangers_and_forgers_are_refused),
 		cmocka_unit_test(the_null_sender_takes_the_headers_account),
 		cmocka_unit_test(limits_of_the_account_hold),
+		cmocka_unit_test(chunks_end_where_they_say),
 		cmocka_unit_test(a_rate_counts_the_recipients_that_get_mail),
 		cmocka_unit_test(a_rate_is_that_of_the_account_that_sends),
 		cmocka_unit_test(a_paused_account_is_told_to_come_back),
