@@ -48,8 +48,8 @@
 static const char *const calls_accept[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, NULL};
 static const char *const calls_auth[] = {CALLS_COMMON, CALLS_THREADS, NULL};
 static const char *const calls_spool[] = {
-	CALLS_COMMON, "openat",    "unlink",  "statfs",   "fstatfs", "fsync", "fdatasync",
-	"fallocate",  "ftruncate", "pread64", "pwrite64", "pwritev", NULL};
+	CALLS_COMMON, "openat",    "unlink",  "statfs",   "fstatfs", "fsync",    "fdatasync",
+	"fallocate",  "ftruncate", "pread64", "pwrite64", "pwritev", "pwritev2", NULL};
 static const char *const calls_work[] = {CALLS_COMMON, CALLS_BODY, "openat", "getdents64", NULL};
 static const char *const calls_deliver[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, "socket",
 					    "connect",    "bind",           NULL};
