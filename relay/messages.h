@@ -62,6 +62,14 @@ enum message_type {
 	/* main -> deliver, report: a JSON line of the control socket; and the answer */
 	MSG_CONTROL,
 	MSG_CONTROL_ANSWER,
+
+	/* spool -> deliver, before the first message: what deliver had sent last, "" for nothing;
+	 * and deliver -> spool: keep this (queue/orders.h) */
+	MSG_ORDERS,
+	/* spool -> deliver: those of that id are on disk */
+	MSG_ORDERS_KEPT,
+	/* deliver -> main -> accept: u8, 1: take no new mail */
+	MSG_DRAIN,
 };
 
 enum auth_verdict { AUTH_NO, AUTH_YES, AUTH_LATER };

@@ -244,6 +244,8 @@ static void accept_message(struct process *p, enum role_id from, struct channel 
 		submission_answered(&acceptor, m);
 	else if (from == ROLE_REPORT && m->type == MSG_EVENT_KEPT)
 		outbox_kept(&acceptor.outbox, m->id);
+	else if (from == ROLE_MAIN && m->type == MSG_DRAIN && m->len == 1)
+		acceptor.draining = *(const uint8_t *)m->payload;
 	else
 		log_error("a message of type %u from %s is not for accept", m->type,
 			  role_name(from));

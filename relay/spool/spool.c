@@ -7,8 +7,10 @@
 #include "lib/log.h"
 #include "relay/process.h"
 #include "relay/spool/announce.h"
+#include "relay/spool/orders.h"
 #include "relay/spool/store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -202,6 +204,15 @@ static void take_progress(struct channel *c, struct message *m)
 		progress_in_ms(SPOOL_PROGRESS_MS);
 }
 
+static void take_orders(struct channel *c, const struct message *m)
+{
+	if (spool_orders_write(m->payload, m->len))
+		channel_send(c, MSG_ORDERS_KEPT, m->id, NULL, -1);
+	else
+		log_error("cannot keep what was ordered, it ends with the next restart: %s",
+			  strerror(errno));
+}
+
 static void spool_message(struct process *p, enum role_id from, struct channel *c,
 			  struct message *m)
 {
@@ -210,11 +221,22 @@ static void spool_message(struct process *p, enum role_id from, struct channel *
 		take_submit(c, m);
 	else if (m->type == MSG_PROGRESS)
 		take_progress(c, m);
+	else if (m->type == MSG_ORDERS)
+		take_orders(c, m);
 	else
 		log_warn("role %d sent a message of type %u", from, m->type);
 }
 
 /* --- peers --- */
+
+static void give_orders(struct channel *c)
+{
+	struct buf orders = BUF_INIT;
+
+	spool_orders_read(&orders);
+	channel_send(c, MSG_ORDERS, 0, &orders, -1);
+	buf_free(&orders);
+}
 
 /* What the last deliver has sent is known by now: of that the new one must not hear. */
 static void begin_deliver(struct channel *c)
@@ -222,6 +244,7 @@ static void begin_deliver(struct channel *c)
 	if (spool.progress_count)
 		commit(true);
 	spool.deliver = c;
+	give_orders(c);
 	announce_to(c, true);
 }
 
