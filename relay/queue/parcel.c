@@ -61,7 +61,9 @@ static void add_recipient(struct mail *m, const struct envelope *e, uint16_t i)
 	domain_of(e->recipients[i].address, domain);
 	const struct config_pool *pool =
 		route_pool(scheduler.process->config, e->account, e->pool, domain);
-	struct destination *d = destination_get(domain, pool ? pool->name : "");
+	/* What leaves by a smart host has one way, whatever its domain. */
+	const char *next_hop = pool && *pool->smart_host.host ? pool->smart_host.host : domain;
+	struct destination *d = destination_get(next_hop, pool ? pool->name : "");
 	struct parcel *p = d->latest == m ? d->latest_parcel : NULL;
 	const struct rcpt *other = p ? &m->rcpts[p->first] : NULL;
 
