@@ -168,6 +168,8 @@ void destination_failed(struct destination *d, const char *why, bool refuse)
 	if (!d->why)
 		abort();
 	d->refuses = refuse;
+	/* The next attempt asks for them anew: until then they only take room. */
+	destination_forget_hosts(d);
 	if (!refuse) {
 		/* Half of what its mail waits at first: that finds it open again. */
 		d->fails++;

@@ -95,8 +95,8 @@ struct mail {
 	struct place place;
 	uint64_t accepted_ms;
 	struct account *account;
-	unsigned char *envelope; /* encoded */
-	uint32_t envelope_len;
+	struct profile *profile; /* with tail: its envelope, packed (pack.h) */
+	char *tail;              /* behind the rcpts */
 	uint32_t flags;
 	struct parcel *parcels;
 	struct bounce *bounce;
