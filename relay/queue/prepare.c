@@ -224,7 +224,8 @@ static void take_answer(struct parcel *p, struct message *m, const struct prepar
 		b->eight_bit = answer->eight_bit;
 		if (*answer->reason)
 			tell_not_tracked(p, answer->reason);
-		fair_push(&d->prepared, &p->turn, a->number, a->weight, fair_cost(b->size));
+		destination_make_busy(d);
+		fair_push(&d->busy->prepared, &p->turn, a->number, a->weight, fair_cost(b->size));
 		destination_touch(d);
 	}
 }
