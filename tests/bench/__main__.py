@@ -7,6 +7,7 @@ import argparse
 import ctypes
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -68,6 +69,7 @@ def main():
     args = parser.parse_args()
     # What Postfix leaves behind when it is ended is ours to bury.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     OUTPUT.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.quick, args.perf)
     try:

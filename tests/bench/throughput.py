@@ -22,6 +22,8 @@ class Run:
     count = doubled = 0
     seconds = 0.0
     cpu = None         # {role: (user s, system s)}
+    cpu_own = None     # the same, of source and sink
+    source = None
     calls = None       # {role: {name: count}}, when asked for
     profiles = ()      # files with the functions that took the time, when asked for
     batch = None       # messages per sync of bodies, when it was counted
