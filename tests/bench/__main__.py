@@ -50,10 +50,10 @@ class Bench:
         """Figures, in the order in which the table has them."""
         self.figures.update({name: round(value, 4) for name, value in figures.items()})
 
-    def write(self, name):
-        """The figures of this run, over what an earlier run of another part left."""
+    def write(self, name, whole):
+        """The figures of this run; unless it was whole, over what runs of other parts left."""
         path = OUTPUT / name
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = json.loads(path.read_text()) if path.exists() and not whole else {}
         known.update(self.figures)
         path.write_text(json.dumps(known, indent=1) + "\n")
         width = max(map(len, self.figures))
@@ -83,7 +83,7 @@ def main():
         print(f"bench-relay: {error}\n(what was left behind: {bench.work})", file=sys.stderr)
         return 1
     if bench.figures:
-        bench.write("relay-quick.json" if bench.quick else "relay.json")
+        bench.write("relay-quick.json" if bench.quick else "relay.json", whole=not args.part)
     shutil.rmtree(bench.work)
     return 0
 
