@@ -32,7 +32,6 @@ struct bodies {
 	size_t count, cap;
 	struct segment_writer open; /* fd -1: none */
 	int directory;
-	bool directory_dirty; /* a new name is not on the disk yet */
 };
 
 /* --- the table --- */
@@ -199,21 +198,21 @@ void bodies_settle(struct bodies *b)
 
 /* --- appending --- */
 
-static bool fits(const struct bodies *b, uint64_t size)
+static bool fits(const struct bodies *b, uint64_t room)
 {
-	return b->open.fd >= 0 && segment_record_size(size) <= b->open.size - b->open.used;
+	return b->open.fd >= 0 && room <= b->open.size - b->open.used;
 }
 
-static uint64_t new_size(const struct bodies *b, uint64_t size)
+static uint64_t new_size(const struct bodies *b, uint64_t room)
 {
-	uint64_t alone = segment_file_size(size);
+	uint64_t alone = segment_file_size(room);
 
 	return alone > b->segment_bytes ? alone : b->segment_bytes;
 }
 
-uint64_t bodies_cost(const struct bodies *b, uint64_t size)
+uint64_t bodies_cost(const struct bodies *b, uint64_t room)
 {
-	return fits(b, size) ? 0 : new_size(b, size);
+	return fits(b, room) ? 0 : new_size(b, room);
 }
 
 /* The open segment is no longer written to; its file ends at `size`. */
@@ -227,6 +226,7 @@ static void rest(struct bodies *b, uint64_t size)
 	s->sparse_from_ms = b->now_ms + BODIES_REST_MS;
 }
 
+/* A file whose name is not on the disk is not on the disk: the name goes first. */
 static int open_next(struct bodies *b, uint64_t size)
 {
 	int error = 0;
@@ -239,45 +239,54 @@ static int open_next(struct bodies *b, uint64_t size)
 		return error;
 	if (b->newest == UINT32_MAX)
 		return EOVERFLOW;
-	error = segment_create(&b->open, b->newest + 1, new_size(b, size));
+	error = segment_create(&b->open, b->newest + 1, size);
 	if (error)
 		return error;
 	add(b, b->open.number, b->open.size);
-	b->directory_dirty = true;
+	if (fsync(b->directory) != 0)
+		return errno;
 	b->watch->opened(b->arg, b->open.number);
 	return 0;
 }
 
-int bodies_append(struct bodies *b, uint64_t id, int fd, uint64_t from, uint64_t size,
-		  const uint32_t *crc, struct place *out)
+int bodies_begin(struct bodies *b, uint64_t room, bool scarce)
 {
-	if (size > INT64_MAX / 2)
-		return EFBIG;
-	int error = fits(b, size) ? 0 : open_next(b, size);
+	int error = 0;
 
-	return error ? error : segment_append(&b->open, id, fd, from, size, crc, out);
+	if (!fits(b, room))
+		error = open_next(b, scarce ? segment_file_size(room) : new_size(b, room));
+	if (!error)
+		segment_begin(&b->open);
+	return error;
 }
 
-int bodies_sync(struct bodies *b)
+struct segment_writer *bodies_writer(struct bodies *b)
 {
-	int error = b->open.fd >= 0 ? segment_sync(&b->open) : 0;
+	return &b->open;
+}
 
-	/* A file whose name is not on the disk is not on the disk. */
-	if (!error && b->directory_dirty) {
-		if (fsync(b->directory) != 0)
-			error = errno;
-		else
-			b->directory_dirty = false;
-	}
-	return error;
+int bodies_commit(struct bodies *b, uint64_t batch)
+{
+	return segment_commit(&b->open, batch);
 }
 
 void bodies_give_up(struct bodies *b)
 {
 	if (b->open.fd < 0)
 		return;
+	/* So that not even a dying disk makes a promise of what was refused. */
+	if (ftruncate(b->open.fd, (off_t)b->open.batch_at) == 0)
+		b->open.size = b->open.batch_at;
 	rest(b, b->open.size);
 	segment_abandon(&b->open);
+}
+
+void bodies_position(const struct bodies *b, uint32_t *segment, uint64_t *offset)
+{
+	bool open = b->open.fd >= 0;
+
+	*segment = open ? b->open.number : b->newest + 1;
+	*offset = open ? b->open.used : 0;
 }
 
 /* --- reading --- */

@@ -19,6 +19,7 @@
 
 #include "lib/buf.h"
 #include "relay/messages.h"
+#include "relay/spool/segment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,17 +57,24 @@ void bodies_dead(struct bodies *b, const struct place *place);
 /* Ends the telling of what lives. */
 void bodies_settle(struct bodies *b);
 
-/* What a body of this size would take from the file system now; 0 when the open segment has room.*/
-uint64_t bodies_cost(const struct bodies *b, uint64_t size);
+/* What a batch of this room (segment.h) would take from the file system now; 0 when the open
+ * segment has it. */
+uint64_t bodies_cost(const struct bodies *b, uint64_t room);
 
 /*
- * Copies a body in; see segment_append(). EBADMSG and EILSEQ are the body's own fault. After any
- * other error call bodies_give_up(): what was appended since the last sync is then lost.
+ * A batch lies in one segment whole: bodies_begin() makes sure of its room, in a new segment where
+ * it must; `scarce` asks for one no larger than that. Then segment_append() and segment_note() into
+ * it, then bodies_commit(): when that gives 0, all of it is on the disk. After any error but
+ * EBADMSG and EILSEQ, which are the body's own fault, call bodies_give_up(): nothing of the batch
+ * is there then, and the next one must have the same number.
  */
-int bodies_append(struct bodies *b, uint64_t id, int fd, uint64_t from, uint64_t size,
-		  const uint32_t *crc, struct place *out);
-int bodies_sync(struct bodies *b);
+int bodies_begin(struct bodies *b, uint64_t room, bool scarce);
+struct segment_writer *bodies_writer(struct bodies *b);
+int bodies_commit(struct bodies *b, uint64_t batch);
 void bodies_give_up(struct bodies *b);
+
+/* Where the next batch will begin at the earliest. */
+void bodies_position(const struct bodies *b, uint32_t *segment, uint64_t *offset);
 
 /* A descriptor for reading that the caller closes; -1 with errno. */
 int bodies_read(uint32_t segment);
@@ -74,7 +82,8 @@ int bodies_read(uint32_t segment);
 /* The first segment after that number; 0 for none. Numbers begin at 1. */
 uint32_t bodies_next(const struct bodies *b, uint32_t after);
 
-/* Unlinks what nothing lives in. */
+/* Unlinks what nothing lives in. Only when the state is committed: what the journal says of a
+ * segment's messages must not be needed any more. */
 void bodies_reclaim(struct bodies *b);
 
 /* A segment that is worth emptying, 0 for none; bodies_leave() puts that off by BODIES_REST_MS. */

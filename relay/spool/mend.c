@@ -92,6 +92,10 @@ bool store_set_aside(struct store *s, uint64_t id, bool counted, const char *rea
 	struct whereabouts where;
 	int error, place_error;
 
+	/* It has no place in the journal: what has one is committed first. */
+	error = store_checkpoint(s);
+	if (error)
+		return false;
 	rescue_body(s, id, name);
 	do {
 		error = state_begin(&s->state, true);

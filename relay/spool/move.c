@@ -3,7 +3,8 @@
  * Moving bodies: one old message that waits for its peer must not pin a whole segment.
  *
  * What lives in a sparse segment is copied behind the newest bodies, synced, and only then do the
- * records name the new place; the old segment dies by itself. A copy that does not have the
+ * records name the new place; the old segment dies by itself. The state is committed before and
+ * after: where a body lies is not in the journal. A copy that does not have the
  * checksum of its original is not taken: the message is set aside.
  */
 #include "lib/log.h"
@@ -47,6 +48,8 @@ static size_t choose(struct store *s, uint32_t segment, struct move *moves)
 /* Copies each; what is damaged leaves the list. Gives an errno when the disk is at fault. */
 static int copy(struct store *s, int fd, struct move *moves, size_t *count)
 {
+	/* Without an envelope: where the journal is read again, this is not a new message. */
+	static const struct extra none;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < *count; i++) {
@@ -56,8 +59,8 @@ static int copy(struct store *s, int fd, struct move *moves, size_t *count)
 		int error = 0;
 
 		if (!fault)
-			error = bodies_append(s->bodies, m.id, fd, m.from.offset, m.from.size, &crc,
-					      &m.to);
+			error = segment_append(bodies_writer(s->bodies), m.id, fd, m.from.offset,
+					       m.from.size, &crc, &none, &m.to);
 		if (error == EILSEQ || error == EBADMSG)
 			fault = "its body's checksum does not fit its bytes";
 		if (fault)
@@ -68,11 +71,15 @@ static int copy(struct store *s, int fd, struct move *moves, size_t *count)
 			moves[kept++] = m;
 	}
 	*count = kept;
-	return kept ? bodies_sync(s->bodies) : 0;
+	int error = bodies_commit(s->bodies, s->batch + 1);
+	if (!error && kept)
+		s->counted = ++s->batch;
+	return error;
 }
 
 static int write_places(struct store *s, const struct move *moves, size_t count)
 {
+	struct journal_mark mark;
 	int error;
 
 	do {
@@ -80,12 +87,14 @@ static int write_places(struct store *s, const struct move *moves, size_t count)
 		for (size_t i = 0; !error && i < count; i++)
 			error = state_move(&s->state, moves[i].id, &moves[i].to);
 		if (!error)
-			error = store_note_segments(s);
+			error = store_put_mark(s, &mark);
 		if (!error)
 			error = state_commit(&s->state);
 		else
 			state_abort(&s->state);
 	} while (state_grow(&s->state, error));
+	if (!error)
+		s->kept = mark;
 	return error;
 }
 
@@ -106,20 +115,22 @@ void store_move(struct store *s)
 	static struct move moves[MOVE_MESSAGES_MAX];
 	uint32_t segment = bodies_sparse(s->bodies);
 	size_t count = segment ? choose(s, segment, moves) : 0;
-	uint64_t bytes = 0;
+	uint64_t room = segment_batch_room();
 
 	if (!segment)
 		return;
 	for (size_t i = 0; i < count; i++)
-		bytes += segment_record_size(moves[i].from.size);
+		room += segment_room(moves[i].from.size, 0);
 	int fd = bodies_read(segment);
-	if (fd < 0 || !count || !reserve_allows(&s->reserve, bodies_cost(s->bodies, bytes))) {
+	if (fd < 0 || !count || !reserve_allows(&s->reserve, bodies_cost(s->bodies, room))) {
 		bodies_leave(s->bodies, segment);
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	int error = copy(s, fd, moves, &count);
+	int error = bodies_begin(s->bodies, room, false);
+	if (!error)
+		error = copy(s, fd, moves, &count);
 	close(fd);
 	if (error)
 		bodies_give_up(s->bodies);

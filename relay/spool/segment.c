@@ -9,14 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define FILE_MAGIC   0x31475347U /* "GSG1" */
-#define RECORD_MAGIC 0x4d4d5047U /* "GPMM" */
+#define FILE_MAGIC     0x32475347U /* "GSG2" */
+#define BATCH_MAGIC    0x48425047U /* "GPBH" */
+#define MESSAGE_MAGIC  0x4d4d5047U /* "GPMM" */
+#define PROGRESS_MAGIC 0x52505047U /* "GPPR" */
 
-#define FILE_HEADER   16 /* magic, number, 0, checksum of these */
-#define RECORD_HEADER 32 /* magic, id, size, body's checksum, 0, checksum of these */
+#define FILE_HEADER   24 /* magic, number, salt, 0, checksum of these */
+#define BATCH_HEAD    32 /* magic, salt, number, length, checksum of these */
+#define RECORD_HEADER 32 /* magic, id, size, body's checksum, extra, checksum of these */
+#define CHECKSUM      4  /* behind what lies beside a body */
 #define ALIGNMENT     8
 
 #define BUFFER_SIZE ((size_t)256 * 1024)
@@ -37,14 +43,29 @@ bool segment_name_parse(const char *name, uint32_t *number)
 	return strcmp(segment_name(*number, again), name) == 0;
 }
 
-uint64_t segment_record_size(uint64_t body)
+static uint64_t padded(uint64_t n)
 {
-	return RECORD_HEADER + (body + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-uint64_t segment_file_size(uint64_t body)
+uint64_t segment_record_size(uint64_t body)
 {
-	return FILE_HEADER + segment_record_size(body);
+	return RECORD_HEADER + padded(body);
+}
+
+uint64_t segment_room(uint64_t body, size_t extra)
+{
+	return segment_record_size(body) + (extra ? padded(extra + CHECKSUM) : 0);
+}
+
+uint64_t segment_batch_room(void)
+{
+	return BATCH_HEAD;
+}
+
+uint64_t segment_file_size(uint64_t room)
+{
+	return FILE_HEADER + room;
 }
 
 /* --- headers --- */
@@ -55,50 +76,84 @@ static void le_put(unsigned char *p, uint64_t v, size_t n)
 		p[i] = (unsigned char)(v >> (8 * i));
 }
 
-static void make_file_header(unsigned char out[FILE_HEADER], uint32_t number)
+static void make_file_header(unsigned char out[FILE_HEADER], uint32_t number, uint64_t salt)
 {
 	le_put(out, FILE_MAGIC, 4);
 	le_put(out + 4, number, 4);
-	le_put(out + 8, 0, 4);
-	le_put(out + 12, crc32c(0, out, 12), 4);
+	le_put(out + 8, salt, 8);
+	le_put(out + 16, 0, 4);
+	le_put(out + 20, crc32c(0, out, 20), 4);
 }
 
-static void make_record_header(unsigned char out[RECORD_HEADER], uint64_t id, uint64_t size,
-			       uint32_t crc)
+static bool read_file_header(const unsigned char in[FILE_HEADER], uint32_t number, uint64_t *salt)
 {
-	le_put(out, RECORD_MAGIC, 4);
-	le_put(out + 4, id, 8);
-	le_put(out + 12, size, 8);
-	le_put(out + 20, crc, 4);
-	le_put(out + 24, 0, 4);
+	struct wire w = wire_reader(in, FILE_HEADER);
+	bool right = wire_u32(&w) == FILE_MAGIC && wire_u32(&w) == number;
+
+	*salt = wire_u64(&w);
+	wire_u32(&w);
+	return right && wire_u32(&w) == crc32c(0, in, FILE_HEADER - 4);
+}
+
+static void make_batch_head(unsigned char out[BATCH_HEAD], uint64_t salt, uint64_t number,
+			    uint64_t length)
+{
+	le_put(out, BATCH_MAGIC, 4);
+	le_put(out + 4, salt, 8);
+	le_put(out + 12, number, 8);
+	le_put(out + 20, length, 8);
 	le_put(out + 28, crc32c(0, out, 28), 4);
 }
 
+static bool read_batch_head(const unsigned char in[BATCH_HEAD], uint64_t salt,
+			    struct batch_head *out)
+{
+	struct wire w = wire_reader(in, BATCH_HEAD);
+	bool right = wire_u32(&w) == BATCH_MAGIC && wire_u64(&w) == salt;
+
+	out->number = wire_u64(&w);
+	out->length = wire_u64(&w);
+	return right && wire_u32(&w) == crc32c(0, in, BATCH_HEAD - 4);
+}
+
 struct record_header {
+	uint32_t magic;
 	uint64_t id, size;
-	uint32_t crc;
+	uint32_t crc, extra;
 };
+
+static void make_record_header(unsigned char out[RECORD_HEADER], const struct record_header *h)
+{
+	le_put(out, h->magic, 4);
+	le_put(out + 4, h->id, 8);
+	le_put(out + 12, h->size, 8);
+	le_put(out + 20, h->crc, 4);
+	le_put(out + 24, h->extra, 4);
+	le_put(out + 28, crc32c(0, out, 28), 4);
+}
 
 static bool read_record_header(const unsigned char in[RECORD_HEADER], struct record_header *h)
 {
 	struct wire w = wire_reader(in, RECORD_HEADER);
-	uint32_t magic = wire_u32(&w);
 
+	h->magic = wire_u32(&w);
 	h->id = wire_u64(&w);
 	h->size = wire_u64(&w);
 	h->crc = wire_u32(&w);
-	wire_u32(&w);
-	return magic == RECORD_MAGIC && wire_u32(&w) == crc32c(0, in, RECORD_HEADER - 4);
+	h->extra = wire_u32(&w);
+	return (h->magic == MESSAGE_MAGIC || h->magic == PROGRESS_MAGIC) &&
+	       wire_u32(&w) == crc32c(0, in, RECORD_HEADER - 4);
 }
 
-/* --- writing --- */
+/* --- the file --- */
 
-static int write_all(int fd, const void *bytes, size_t n, uint64_t at)
+static int write_all(int fd, const void *bytes, size_t n, uint64_t at, int flags)
 {
 	const unsigned char *p = bytes;
 
 	while (n) {
-		ssize_t k = pwrite(fd, p, n, (off_t)at);
+		struct iovec iov = {(void *)(uintptr_t)p, n};
+		ssize_t k = pwritev2(fd, &iov, 1, (off_t)at, flags);
 
 		if (k < 0 && errno == EINTR)
 			continue;
@@ -130,12 +185,21 @@ static int read_all(int fd, void *bytes, size_t n, uint64_t at)
 	return 0;
 }
 
+static uint64_t random_salt(void)
+{
+	uint64_t salt;
+
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		abort();
+	return salt;
+}
+
 int segment_create(struct segment_writer *w, uint32_t number, uint64_t size)
 {
 	char name[SEGMENT_NAME_MAX];
 	int error = 0;
 
-	*w = (struct segment_writer){.number = number, .size = size};
+	*w = (struct segment_writer){.number = number, .size = size, .salt = random_salt()};
 	w->fd = open(segment_name(number, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return errno;
@@ -154,110 +218,230 @@ int segment_create(struct segment_writer *w, uint32_t number, uint64_t size)
 	w->buffer = malloc(BUFFER_SIZE);
 	if (!w->buffer)
 		abort();
-	make_file_header(w->buffer, number);
+	make_file_header(w->buffer, number, w->salt);
 	w->filled = w->used = FILE_HEADER;
 	return 0;
 }
 
+/* --- writing --- */
+
 static int flush(struct segment_writer *w)
 {
-	int error = write_all(w->fd, w->buffer, w->filled, w->used - w->filled);
+	int error = write_all(w->fd, w->buffer, w->filled, w->used - w->filled, 0);
 
 	w->filled = 0;
+	w->dirty = true;
 	return error;
 }
 
-static int append_small(struct segment_writer *w, uint64_t id, int fd, uint64_t from, size_t size,
-			uint32_t *crc)
+/* Room in the buffer; some, unless the disk fails. */
+static int make_room(struct segment_writer *w)
 {
-	unsigned char *header = w->buffer + w->filled, *body = header + RECORD_HEADER;
-	size_t record = (size_t)segment_record_size(size);
-	int error = read_all(fd, body, size, from);
+	return w->filled == BUFFER_SIZE ? flush(w) : 0;
+}
 
-	if (error)
-		return error;
-	*crc = crc32c(0, body, size);
-	memset(body + size, 0, record - RECORD_HEADER - size);
-	make_record_header(header, id, size, *crc);
-	w->filled += record;
+static void took(struct segment_writer *w, size_t n)
+{
+	w->filled += n;
+	w->used += n;
+}
+
+static int put(struct segment_writer *w, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+	int error = 0;
+
+	while (n && !(error = make_room(w))) {
+		size_t k = BUFFER_SIZE - w->filled < n ? BUFFER_SIZE - w->filled : n;
+
+		memcpy(w->buffer + w->filled, p, k);
+		took(w, k);
+		p += k;
+		n -= k;
+	}
+	return error;
+}
+
+static int put_padding(struct segment_writer *w, uint64_t n)
+{
+	static const unsigned char zeros[ALIGNMENT];
+
+	return put(w, zeros, (size_t)(padded(n) - n));
+}
+
+static int put_file(struct segment_writer *w, int fd, uint64_t from, uint64_t n, uint32_t *crc)
+{
+	int error = 0;
+
+	*crc = 0;
+	while (n && !(error = make_room(w))) {
+		size_t room = BUFFER_SIZE - w->filled, k = n < room ? (size_t)n : room;
+
+		error = read_all(fd, w->buffer + w->filled, k, from);
+		if (error)
+			break;
+		*crc = crc32c(*crc, w->buffer + w->filled, k);
+		took(w, k);
+		from += k;
+		n -= k;
+	}
+	return error;
+}
+
+static int put_extra(struct segment_writer *w, const struct extra *extra)
+{
+	unsigned char checksum[CHECKSUM];
+	int error = put(w, extra->bytes, extra->n);
+
+	le_put(checksum, crc32c(0, extra->bytes, extra->n), CHECKSUM);
+	if (!error)
+		error = put(w, checksum, CHECKSUM);
+	return error ? error : put_padding(w, extra->n + CHECKSUM);
+}
+
+/* Where the buffer's bytes go. */
+static uint64_t buffer_at(const struct segment_writer *w)
+{
+	return w->used - w->filled;
+}
+
+/* What was put there before: in the buffer, or in the file already. */
+static int patch(struct segment_writer *w, const void *bytes, size_t n, uint64_t at, int flags)
+{
+	if (at < buffer_at(w))
+		return write_all(w->fd, bytes, n, at, flags);
+	memcpy(w->buffer + (at - buffer_at(w)), bytes, n);
 	return 0;
 }
 
-/* Larger than the buffer: through it piece by piece, the header last. The buffer is empty. */
-static int append_large(struct segment_writer *w, uint64_t id, int fd, uint64_t from, uint64_t size,
-			uint32_t *crc)
+/* Room for a record's or a batch's header in one piece; the record in one piece if it can be. */
+static int begin_record(struct segment_writer *w, uint64_t room, uint64_t *start)
 {
-	uint64_t at = w->used + RECORD_HEADER, end = w->used + segment_record_size(size);
-	int error;
+	static const unsigned char nothing[RECORD_HEADER];
+	int error = room > BUFFER_SIZE - w->filled ? flush(w) : 0;
 
-	*crc = 0;
-	while (size) {
-		size_t n = size < BUFFER_SIZE ? (size_t)size : BUFFER_SIZE;
+	*start = w->used;
+	return error ? error : put(w, nothing, RECORD_HEADER);
+}
 
-		error = read_all(fd, w->buffer, n, from);
-		if (!error) {
-			*crc = crc32c(*crc, w->buffer, n);
-			error = write_all(w->fd, w->buffer, n, at);
-		}
-		if (error)
-			return error;
-		from += n;
-		at += n;
-		size -= n;
-	}
-	static const unsigned char zeros[ALIGNMENT];
+static int end_record(struct segment_writer *w, uint64_t start, const struct record_header *h)
+{
 	unsigned char header[RECORD_HEADER];
 
-	make_record_header(header, id, at - w->used - RECORD_HEADER, *crc);
-	error = write_all(w->fd, zeros, (size_t)(end - at), at);
-	return error ? error : write_all(w->fd, header, sizeof(header), w->used);
+	make_record_header(header, h);
+	return patch(w, header, sizeof(header), start, 0);
+}
+
+/* As if what began at start had never come. */
+static void take_back(struct segment_writer *w, uint64_t start)
+{
+	w->filled = start > buffer_at(w) ? (size_t)(start - buffer_at(w)) : 0;
+	w->used = start;
+}
+
+void segment_begin(struct segment_writer *w)
+{
+	static const unsigned char nothing[BATCH_HEAD];
+
+	/* The buffer holds nothing, or a new file's header. */
+	w->batch_at = w->used;
+	put(w, nothing, sizeof(nothing));
+}
+
+/* What stands behind the body, and the record's header. */
+static int finish_record(struct segment_writer *w, uint64_t start, struct record_header *h,
+			 const struct extra *extra, struct place *out)
+{
+	int error = put_padding(w, h->size);
+
+	if (!error && extra->n)
+		error = put_extra(w, extra);
+	*out = (struct place){w->number, start + RECORD_HEADER, h->size};
+	return error ? error : end_record(w, start, h);
 }
 
 int segment_append(struct segment_writer *w, uint64_t id, int fd, uint64_t from, uint64_t size,
-		   const uint32_t *crc, struct place *out)
+		   const uint32_t *crc, const struct extra *extra, struct place *out)
 {
-	uint64_t record = segment_record_size(size);
-	size_t filled;
-	uint32_t found;
-	int error = 0;
+	struct record_header h = {
+		.magic = MESSAGE_MAGIC, .id = id, .size = size, .extra = (uint32_t)extra->n};
+	uint64_t start;
+	int error = begin_record(w, segment_room(size, extra->n), &start);
 
-	if (record > BUFFER_SIZE - w->filled)
-		error = flush(w);
 	if (error)
 		return error;
-	filled = w->filled;
-	if (record <= BUFFER_SIZE)
-		error = append_small(w, id, fd, from, (size_t)size, &found);
-	else
-		error = append_large(w, id, fd, from, size, &found);
-	if (!error && crc && *crc != found)
+	error = put_file(w, fd, from, size, &h.crc);
+	if (!error && crc && *crc != h.crc)
 		error = EILSEQ;
 	if (error) {
-		w->filled = filled;
+		take_back(w, start);
 		return error;
 	}
-	*out = (struct place){w->number, w->used + RECORD_HEADER, size};
-	w->used += record;
-	return 0;
+	return finish_record(w, start, &h, extra, out);
 }
 
-int segment_sync(struct segment_writer *w)
+int segment_append_bytes(struct segment_writer *w, uint64_t id, const void *bytes, size_t size,
+			 const struct extra *extra, struct place *out)
 {
-	int error = flush(w);
+	struct record_header h = {.magic = MESSAGE_MAGIC,
+				  .id = id,
+				  .size = size,
+				  .extra = (uint32_t)extra->n,
+				  .crc = crc32c(0, bytes, size)};
+	uint64_t start;
+	int error = begin_record(w, segment_room(size, extra->n), &start);
 
-	if (!error && fdatasync(w->fd) != 0)
-		error = errno;
+	if (!error)
+		error = put(w, bytes, size);
+	return error ? error : finish_record(w, start, &h, extra, out);
+}
+
+int segment_note(struct segment_writer *w, uint64_t id, const void *bytes, size_t n)
+{
+	struct record_header h = {
+		.magic = PROGRESS_MAGIC, .id = id, .size = n, .crc = crc32c(0, bytes, n)};
+	uint64_t start;
+	int error = begin_record(w, segment_room(n, 0), &start);
+
+	if (!error)
+		error = put(w, bytes, n);
+	if (!error)
+		error = put_padding(w, n);
+	return error ? error : end_record(w, start, &h);
+}
+
+int segment_commit(struct segment_writer *w, uint64_t batch)
+{
+	unsigned char head[BATCH_HEAD];
+	uint64_t length = w->used - w->batch_at - BATCH_HEAD;
+	int error = 0;
+
+	if (!length) {
+		take_back(w, w->batch_at);
+		return 0;
+	}
+	make_batch_head(head, w->salt, batch, length);
+	if (w->dirty) {
+		/* All but the head, then the head. */
+		if (w->batch_at < buffer_at(w))
+			error = flush(w);
+		if (!error && fdatasync(w->fd) != 0)
+			error = errno;
+		if (error)
+			return error;
+		w->dirty = false;
+	}
+	error = patch(w, head, sizeof(head), w->batch_at, RWF_DSYNC);
+	if (!error)
+		error = write_all(w->fd, w->buffer, w->filled, buffer_at(w), RWF_DSYNC);
+	w->filled = 0;
 	return error;
 }
 
 int segment_seal(struct segment_writer *w)
 {
-	int error = flush(w);
+	int error = ftruncate(w->fd, (off_t)w->used) != 0 ? errno : 0;
 
-	if (!error && ftruncate(w->fd, (off_t)w->used) != 0)
-		error = errno;
-	if (!error && fdatasync(w->fd) != 0)
-		error = errno;
 	segment_abandon(w);
 	return error;
 }
@@ -311,7 +495,7 @@ static const char *check_place(const struct place *place)
 static const char *check_header(const unsigned char bytes[RECORD_HEADER], uint64_t id,
 				const struct place *place, struct record_header *h)
 {
-	if (!read_record_header(bytes, h))
+	if (!read_record_header(bytes, h) || h->magic != MESSAGE_MAGIC)
 		return "the record's header is damaged";
 	if (h->id != id)
 		return "another message lies at that place";
@@ -361,27 +545,126 @@ const char *segment_read(int fd, uint64_t id, const struct place *place, struct 
 	return crc32c(0, *body, place->size) == h.crc ? NULL : checksum_wrong;
 }
 
+/* --- the journal --- */
+
+static bool read_salt(int fd, uint32_t number, uint64_t *salt)
+{
+	unsigned char header[FILE_HEADER];
+
+	return read_all(fd, header, sizeof(header), 0) == 0 &&
+	       read_file_header(header, number, salt);
+}
+
+/* A batch's head anywhere from `at` on, on the grid that everything lies on. */
+static bool look_for_head(int fd, uint64_t salt, uint64_t at, uint64_t end, struct batch_head *out)
+{
+	unsigned char *chunk = malloc(BUFFER_SIZE);
+	bool found = false;
+
+	if (!chunk)
+		abort();
+	while (!found && end - at >= BATCH_HEAD) {
+		size_t n = end - at < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE, i = 0;
+
+		if (read_all(fd, chunk, n, at) != 0)
+			break;
+		for (; !found && i + BATCH_HEAD <= n; i += ALIGNMENT)
+			if (chunk[i] && read_batch_head(chunk + i, salt, out)) {
+				out->at = at + i + BATCH_HEAD;
+				found = out->length <= end - out->at;
+			}
+		at += i;
+	}
+	free(chunk);
+	return found;
+}
+
+bool segment_next_batch(int fd, uint32_t number, uint64_t at, struct batch_head *out)
+{
+	unsigned char head[BATCH_HEAD];
+	struct stat st;
+	uint64_t salt, end;
+
+	if (fstat(fd, &st) != 0 || !read_salt(fd, number, &salt))
+		return false;
+	end = (uint64_t)st.st_size;
+	if (at < FILE_HEADER)
+		at = FILE_HEADER;
+	if (at >= end || end - at < BATCH_HEAD)
+		return false;
+	out->segment = number;
+	/* Nearly always it is just there. */
+	if (read_all(fd, head, sizeof(head), at) == 0 && read_batch_head(head, salt, out)) {
+		out->at = at + BATCH_HEAD;
+		if (out->length <= end - out->at)
+			return true;
+	}
+	return look_for_head(fd, salt, at, end, out);
+}
+
+bool segment_record(int fd, const struct batch_head *batch, uint64_t at, struct segment_record *out)
+{
+	unsigned char bytes[RECORD_HEADER];
+	struct record_header h;
+	uint64_t end = batch->at + batch->length;
+
+	if (at < batch->at || at >= end || end - at < RECORD_HEADER ||
+	    read_all(fd, bytes, sizeof(bytes), at) != 0 || !read_record_header(bytes, &h) ||
+	    h.size > end - at || segment_room(h.size, h.extra) > end - at)
+		return false;
+	*out = (struct segment_record){
+		.kind = h.magic == MESSAGE_MAGIC ? RECORD_MESSAGE : RECORD_PROGRESS,
+		.id = h.id,
+		.place = {batch->segment, at + RECORD_HEADER, h.size},
+		.crc = h.crc,
+		.extra = h.extra,
+		.length = segment_room(h.size, h.extra),
+	};
+	return true;
+}
+
+static bool read_into(int fd, uint64_t at, size_t n, struct buf *out)
+{
+	buf_reserve(out, n);
+	if (read_all(fd, out->data + out->len, n, at) != 0)
+		return false;
+	out->len += n;
+	out->data[out->len] = '\0';
+	return true;
+}
+
+bool segment_extra(int fd, const struct segment_record *r, struct buf *out)
+{
+	uint64_t at = r->place.offset + padded(r->place.size);
+	size_t start = out->len;
+
+	if (!read_into(fd, at, r->extra + (size_t)CHECKSUM, out))
+		return false;
+	out->len -= CHECKSUM;
+	struct wire w = wire_reader(out->data + out->len, CHECKSUM);
+	return wire_u32(&w) == crc32c(0, out->data + start, r->extra);
+}
+
+bool segment_body(int fd, const struct segment_record *r, struct buf *out)
+{
+	size_t start = out->len;
+
+	return read_into(fd, r->place.offset, (size_t)r->place.size, out) &&
+	       crc32c(0, out->data + start, (size_t)r->place.size) == r->crc;
+}
+
 bool segment_find(int fd, uint32_t number, uint64_t id, struct place *out)
 {
-	unsigned char bytes[RECORD_HEADER], file_header[FILE_HEADER];
-	struct record_header h;
-	struct stat st;
-	uint64_t at = FILE_HEADER;
+	struct batch_head batch;
+	struct segment_record r;
 
-	make_file_header(file_header, number);
-	if (fstat(fd, &st) != 0 || read_all(fd, bytes, FILE_HEADER, 0) != 0 ||
-	    memcmp(bytes, file_header, FILE_HEADER) != 0)
-		return false;
-	while (read_all(fd, bytes, sizeof(bytes), at) == 0 && read_record_header(bytes, &h)) {
-		uint64_t left = (uint64_t)st.st_size - at - RECORD_HEADER;
-
-		if (h.size > left)
-			return false;
-		if (h.id == id) {
-			*out = (struct place){number, at + RECORD_HEADER, h.size};
-			return true;
-		}
-		at += segment_record_size(h.size);
-	}
+	for (uint64_t at = 0; segment_next_batch(fd, number, at, &batch);
+	     at = batch.at + batch.length)
+		for (uint64_t record = batch.at; segment_record(fd, &batch, record, &r);
+		     record += r.length)
+			if (r.kind == RECORD_MESSAGE && r.id == id) {
+				*out = r.place;
+				return true;
+			}
 	return false;
 }

@@ -146,9 +146,11 @@ void state_close(struct state *s)
 
 int state_begin(struct state *s, bool write)
 {
-	int error =
-		s->env ? mdb_txn_begin(s->env, NULL, write ? 0 : MDB_RDONLY, &s->txn) : MDB_PANIC;
+	int error;
 
+	if (s->txn)
+		return 0;
+	error = s->env ? mdb_txn_begin(s->env, NULL, write ? 0 : MDB_RDONLY, &s->txn) : MDB_PANIC;
 	if (error == MDB_PANIC) {
 		state_close(s);
 		error = open_env(s, STATE_NAME);
@@ -157,7 +159,14 @@ int state_begin(struct state *s, bool write)
 	}
 	if (error)
 		s->txn = NULL;
+	s->writing = !error && write;
 	return error;
+}
+
+void state_end(struct state *s)
+{
+	if (!s->writing)
+		state_abort(s);
 }
 
 int state_commit(struct state *s)
@@ -165,6 +174,7 @@ int state_commit(struct state *s)
 	MDB_txn *txn = s->txn;
 
 	s->txn = NULL;
+	s->writing = false;
 	return mdb_txn_commit(txn);
 }
 
@@ -173,6 +183,7 @@ void state_abort(struct state *s)
 	if (s->txn)
 		mdb_txn_abort(s->txn);
 	s->txn = NULL;
+	s->writing = false;
 }
 
 bool state_grow(struct state *s, int error)
@@ -251,7 +262,8 @@ static bool is_left(uint8_t recipient_state)
 	return recipient_state == RECIPIENT_WAITING || recipient_state == RECIPIENT_HELD;
 }
 
-int state_put(struct state *s, const struct envelope *e, const struct place *place)
+int state_put(struct state *s, const struct envelope *e, const struct buf *encoded,
+	      const struct place *place)
 {
 	struct whereabouts w = {.place = *place, .recipients = (uint32_t)e->recipient_count};
 	unsigned char key[RECORD_ID_KEY];
@@ -259,7 +271,7 @@ int state_put(struct state *s, const struct envelope *e, const struct place *pla
 	int error = 0;
 
 	record_id_key(e->id, key);
-	envelope_encode(e, &b);
+	buf_append(&b, encoded->data, encoded->len);
 	record_close(&b, key, sizeof(key));
 	error = put(s, s->envelopes, key, sizeof(key), &b);
 	buf_free(&b);

@@ -6,13 +6,15 @@
  *   places      id             -> where the body lies, how many recipients are left
  *   recipients  id, recipient  -> its standing, once it is no longer that of the envelope
  *   damaged     id             -> what was set aside: the reason, then the envelope's record
- *   meta        name           -> the last message id and the last segment number that were given
+ *   meta        name           -> the last message id and the last segment number that were given,
+ *                                 and up to where the journal is worked in
  *
  * Each record ends in a checksum (record.h). A commit is on the disk when it returns: LMDB writes
  * new pages, syncs, then switches over by writing one sector through O_DSYNC. There is no lock
  * file (one process, one thread, and main.c's lock keeps a second relay out), so a SIGKILL leaves
  * nothing stale. One transaction is open at a time: state_begin() to state_commit() or
- * state_abort(), which every function below but open and close needs.
+ * state_abort(), which every function below but open and close needs. One that writes may stay open
+ * for long: what it changed is in memory until then. Who reads meanwhile joins it.
  *
  * An int is 0, an errno, or one of LMDB's codes: mdb_strerror() knows them all. MDB_NOTFOUND: no
  * such record. EBADMSG: there is one, and it is damaged.
@@ -32,6 +34,7 @@ struct state {
 	MDB_txn *txn;
 	MDB_dbi envelopes, places, recipients, damaged, meta;
 	uint64_t map_bytes;
+	bool writing; /* the transaction may write */
 };
 
 #define STATE_NAME "state.mdb"
@@ -44,15 +47,20 @@ struct state {
 bool state_open(struct state *s, uint64_t map_bytes, struct buf *error);
 void state_close(struct state *s);
 
-/* After a failed write LMDB refuses to go on: then this opens the file again first. */
+/* After a failed write LMDB refuses to go on: then this opens the file again first. Joins the
+ * transaction that is open. */
 int state_begin(struct state *s, bool write);
+/* The end of reading: of a transaction that may write, only of taking part in it. */
+void state_end(struct state *s);
 int state_commit(struct state *s); /* the transaction is over either way */
 void state_abort(struct state *s);
 
 /* True when an error was the bound's, and it was raised: do the transaction again. */
 bool state_grow(struct state *s, int error);
 
-int state_put(struct state *s, const struct envelope *e, const struct place *place);
+/* encoded: the envelope as envelope_encode() has it. */
+int state_put(struct state *s, const struct envelope *e, const struct buf *encoded,
+	      const struct place *place);
 
 /*
  * Notes what became of recipients. *forgotten is true when none is left waiting or held: the

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What store.c, mend.c and move.c share. */
+/* What store.c, work_in.c, mend.c and move.c share. */
 #ifndef GATEPOST_RELAY_SPOOL_STORE_INNER_H
 #define GATEPOST_RELAY_SPOOL_STORE_INNER_H
 
 #include "relay/spool/bodies.h"
+#include "relay/spool/journal.h"
 #include "relay/spool/reserve.h"
 #include "relay/spool/state.h"
 #include "relay/spool/store.h"
@@ -15,14 +16,52 @@ struct store {
 	const struct store_watch *watch;
 	void *arg;
 	uint64_t last_id;
-	uint32_t noted_segment; /* the newest one that the state knows of */
+
+	/* What was promised is in the journal; the state on the disk goes as far as `kept`, its
+	 * open transaction as far as `batch`. */
+	struct journal_mark kept;
+	uint64_t batch;
+	uint64_t counted; /* the last batch whose living and dead bodies were told to bodies */
+	size_t changes;   /* in batches since the mark */
+	uint64_t bytes, state_bytes;
+	bool unread;  /* at start: the journal may have more than the state */
+	bool failing; /* the state could not be committed: no new mail until it can */
 };
 
-/* In a transaction: notes segment numbers that were given since, so that none is given twice. */
-int store_note_segments(struct store *s);
+/* --- working the journal into the state (work_in.c) --- */
 
-/* Sets a message aside (mend.c). No transaction may be open. counted: its place was told to bodies
- * as living. False when that could not be written down: it is still there, skip it. */
+/* What a batch changed, to be told to bodies once it is in the transaction. */
+struct change {
+	enum { CHANGE_ALIVE, CHANGE_DEAD, CHANGE_DAMAGED } kind;
+	uint64_t id;
+	struct place place;
+};
+
+struct changes {
+	struct change *items;
+	size_t count, cap;
+};
+
+void changes_add(struct changes *c, const struct change *item);
+/* What became of recipients, into the transaction that is open. */
+int store_apply(struct store *s, const struct progress *p, struct changes *changes);
+/* Tells bodies, and sets aside what was damaged. Frees the list. */
+void store_settle(struct store *s, struct changes *changes);
+
+/* The transaction, with all in it that was promised: from the journal where it was lost. */
+int store_ready(struct store *s);
+/* At start: what the journal has beyond the mark. */
+int store_load_mark(struct store *s);
+
+/* Commits the state, as far as the journal goes; nothing is left open. */
+int store_checkpoint(struct store *s);
+/* In a transaction: notes how far it goes, and the numbers that were given. */
+int store_put_mark(struct store *s, struct journal_mark *mark);
+
+/* --- */
+
+/* Sets a message aside (mend.c). counted: its place was told to bodies as living. False when that
+ * could not be written down: it is still there, skip it. */
 bool store_set_aside(struct store *s, uint64_t id, bool counted, const char *reason);
 
 /* At start: sets aside what has an envelope and no place, and what has a place that is no place. */

@@ -19,7 +19,8 @@ from tests.harness.crash.disk import Cut, Disk, build_layer, read_log
 from tests.harness.crash.spool import build_driver
 
 CUTS = 50  # in each run
-SEEDS = 40 if os.environ.get("GATEPOST_SOAK") else 4
+SOAK = bool(os.environ.get("GATEPOST_SOAK"))
+SEEDS = 40 if SOAK else 4
 STEPS = 40
 
 DELIVERED, FAILED = "1", "2"
@@ -93,6 +94,9 @@ class Promises:
 
     def on_failed(self, message):
         assert self.under_way.pop(0)[0] == message
+
+    def on_moved(self, message):
+        assert self.standing[message], f"{message} is forgotten and was moved"
 
     @staticmethod
     def note(standing, message, recipient, state):
@@ -248,10 +252,18 @@ def test_a_store_without_one_of_its_syncs_is_caught(tools, lie):
 
 
 def operation_count(tools, seed, steps):
-    _, log, _ = tools.work(seed, steps)
-    *_, last = read_log(log)
-    assert last[0] == "N"
-    return last[2]
+    """How many there are; among them is each kind of write and sync that the store has."""
+    _, log, done = tools.work(seed, steps)
+    records = list(read_log(log))
+    names = {file: name for kind, file, _, name, _ in records if kind == "C"}
+    seen = {(kind, names.get(file, name)[:5]) for kind, file, _, name, _ in records}
+    assert {("A", "body-"), ("W", "body-"), ("w", "body-"), ("S", "body-"), ("T", "body-"),
+            ("U", "body-"), ("D", ""), ("W", "state"), ("w", "state"), ("S", "state"),
+            ("R", "state"), ("A", "reser")} <= seen, seen
+    segments = [record for record in records if record[0] == "A" and record[3] != "reserve"]
+    assert len(segments) > 3 and "moved" in done.stdout
+    assert records[-1][0] == "N"
+    return records[-1][2]
 
 
 def check_faults(tools, number, seed, steps, fault, lasting):
@@ -282,7 +294,7 @@ def check_faults(tools, number, seed, steps, fault, lasting):
 @pytest.mark.parametrize("fault", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 def test_each_write_and_sync_may_fail(tools, fault, lasting):
     """An error answer, never a promise that does not hold; and the store goes on afterwards."""
-    seed, steps = 3, 5
+    seed, steps = (4, 24) if SOAK else (9, 10)
     total = operation_count(tools, seed, steps)
     assert total > 40
     refused = 0

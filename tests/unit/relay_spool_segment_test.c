@@ -26,12 +26,21 @@ static int body_fd(size_t n, unsigned seed)
 	return fd;
 }
 
+/* Every third one from memory, the others from a file. */
 static struct place append(struct segment_writer *w, uint64_t id, size_t n)
 {
 	struct place place;
+	struct extra extra = {.bytes = "what lies beside it", .n = (size_t)(id % 20)};
 	int fd = body_fd(n, (unsigned)id);
+	void *bytes = malloc(n + 1);
 
-	assert_int_equal(segment_append(w, id, fd, 0, n, NULL, &place), 0);
+	if (id % 3) {
+		assert_int_equal(segment_append(w, id, fd, 0, n, NULL, &extra, &place), 0);
+	} else {
+		assert_int_equal(pread(fd, bytes, n, 0), n);
+		assert_int_equal(segment_append_bytes(w, id, bytes, n, &extra, &place), 0);
+	}
+	free(bytes);
 	close(fd);
 	return place;
 }
@@ -92,8 +101,16 @@ static void bodies_of_every_size_are_read_back_after_a_seal(void **state)
 	assert_int_equal(segment_create(&w, 42, SIZE), 0);
 	assert_int_equal(fstat(w.fd, &st), 0);
 	assert_int_equal(st.st_size, SIZE);
-	for (size_t i = 0; i < COUNT; i++)
+	/* All in one batch; the last two in one of their own. */
+	segment_begin(&w);
+	for (size_t i = 0; i < COUNT; i++) {
+		if (i == COUNT - 2) {
+			assert_int_equal(segment_commit(&w, 1), 0);
+			segment_begin(&w);
+		}
 		places[i] = append(&w, i + 1, sizes[i]);
+	}
+	assert_int_equal(segment_commit(&w, 2), 0);
 	assert_int_equal(segment_seal(&w), 0);
 
 	int fd = open(segment_name(42, name), O_RDONLY);
@@ -128,19 +145,23 @@ static void a_body_that_is_shorter_than_promised_leaves_no_trace(void **state)
 	struct segment_writer w;
 	struct place place;
 
+	static const struct extra none;
+
 	assert_int_equal(segment_create(&w, 1, SIZE), 0);
-	struct place first = append(&w, 1, 10);
+	segment_begin(&w);
+	struct place first = append(&w, 20, 10);
 	for (size_t i = 0; i < 2; i++) {
 		int fd = body_fd(promised[i] - 1, 0);
 
-		assert_int_equal(segment_append(&w, 9, fd, 0, promised[i], NULL, &place), EBADMSG);
+		assert_int_equal(segment_append(&w, 9, fd, 0, promised[i], NULL, &none, &place),
+				 EBADMSG);
 		close(fd);
 	}
-	struct place second = append(&w, 2, 10);
-	assert_int_equal(segment_sync(&w), 0);
+	struct place second = append(&w, 40, 10);
+	assert_int_equal(segment_commit(&w, 1), 0);
 	assert_int_equal(second.offset, first.offset + segment_record_size(10));
-	assert_null(segment_check(w.fd, 1, &first, SEGMENT_BODY, NULL));
-	assert_null(segment_check(w.fd, 2, &second, SEGMENT_BODY, NULL));
+	assert_null(segment_check(w.fd, 20, &first, SEGMENT_BODY, NULL));
+	assert_null(segment_check(w.fd, 40, &second, SEGMENT_BODY, NULL));
 	assert_false(segment_find(w.fd, 1, 9, &place));
 	segment_abandon(&w);
 }
@@ -154,15 +175,20 @@ static void a_copy_takes_over_the_checksum_that_was_promised(void **state)
 
 	assert_int_equal(segment_create(&from, 1, SIZE), 0);
 	assert_int_equal(segment_create(&to, 2, SIZE), 0);
+	static const struct extra none;
+
+	segment_begin(&from);
+	segment_begin(&to);
 	append(&from, 5, 77);
 	place = append(&from, 6, 5000);
-	assert_int_equal(segment_sync(&from), 0);
+	assert_int_equal(segment_commit(&from, 1), 0);
 	assert_null(segment_check(from.fd, 6, &place, SEGMENT_HEADER, &crc));
 	wrong = crc + 1;
-	assert_int_equal(segment_append(&to, 6, from.fd, place.offset, 5000, &wrong, &copy),
+	assert_int_equal(segment_append(&to, 6, from.fd, place.offset, 5000, &wrong, &none, &copy),
 			 EILSEQ);
-	assert_int_equal(segment_append(&to, 6, from.fd, place.offset, 5000, &crc, &copy), 0);
-	assert_int_equal(segment_sync(&to), 0);
+	assert_int_equal(segment_append(&to, 6, from.fd, place.offset, 5000, &crc, &none, &copy),
+			 0);
+	assert_int_equal(segment_commit(&to, 1), 0);
 	assert_body(to.fd, &copy, 6);
 	segment_abandon(&from);
 	segment_abandon(&to);
@@ -174,8 +200,9 @@ static void every_damaged_byte_of_a_record_is_noticed(void **state)
 	struct segment_writer w;
 
 	assert_int_equal(segment_create(&w, 1, SIZE), 0);
+	segment_begin(&w);
 	struct place place = append(&w, 1, 50);
-	assert_int_equal(segment_sync(&w), 0);
+	assert_int_equal(segment_commit(&w, 1), 0);
 	for (uint64_t at = place.offset - 32; at < place.offset + 50; at++) {
 		unsigned char byte, damaged;
 
@@ -195,9 +222,10 @@ static void a_wrong_place_is_refused(void **state)
 	struct segment_writer w;
 
 	assert_int_equal(segment_create(&w, 1, SIZE), 0);
+	segment_begin(&w);
 	append(&w, 1, 50);
 	struct place good = append(&w, 2, 50), bad;
-	assert_int_equal(segment_sync(&w), 0);
+	assert_int_equal(segment_commit(&w, 1), 0);
 	assert_string_equal(segment_check(w.fd, 3, &good, SEGMENT_HEADER, NULL),
 			    "another message lies at that place");
 	bad = good, bad.size--;

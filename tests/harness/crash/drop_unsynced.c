@@ -231,11 +231,11 @@ int close(int fd)
 
 /* --- writes --- */
 
-static ssize_t wrote(int fd, const struct iovec *iov, int count, off_t at, ssize_t n)
+static ssize_t wrote(int fd, const struct iovec *iov, int count, off_t at, ssize_t n, bool dsync)
 {
 	struct iovec one;
 	size_t left = n > 0 ? (size_t)n : 0;
-	char kind = fds[fd].dsync && !fds[fd].lie ? 'w' : 'W';
+	char kind = (fds[fd].dsync || dsync) && !fds[fd].lie ? 'w' : 'W';
 
 	for (int i = 0; left && i < count; i++) {
 		one = iov[i];
@@ -256,7 +256,7 @@ ssize_t writev(int fd, const struct iovec *iov, int count)
 	off_t at = lseek(fd, 0, SEEK_CUR);
 	if (fails())
 		return -1;
-	return wrote(fd, iov, count, at, real_writev(fd, iov, count));
+	return wrote(fd, iov, count, at, real_writev(fd, iov, count), false);
 }
 
 ssize_t write(int fd, const void *data, size_t n)
@@ -275,7 +275,7 @@ static ssize_t watched_pwritev(int fd, const struct iovec *iov, int count, off_t
 		return real_pwritev(fd, iov, count, at);
 	if (fails())
 		return -1;
-	return wrote(fd, iov, count, at, real_pwritev(fd, iov, count, at));
+	return wrote(fd, iov, count, at, real_pwritev(fd, iov, count, at), false);
 }
 
 ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t at)
@@ -286,6 +286,31 @@ ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t at)
 ssize_t pwritev64(int fd, const struct iovec *iov, int count, off_t at)
 {
 	return watched_pwritev(fd, iov, count, at);
+}
+
+static ssize_t watched_pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	REAL(ssize_t, pwritev2, int, const struct iovec *, int, off_t, int);
+	bool dsync = flags == RWF_DSYNC;
+
+	if (!is_watched(fd))
+		return real_pwritev2(fd, iov, count, at, flags);
+	if (flags && !dsync)
+		die("a flag of pwritev2");
+	if (fails())
+		return -1;
+	ssize_t n = real_pwritev2(fd, iov, count, at, fds[fd].lie ? 0 : flags);
+	return wrote(fd, iov, count, at, n, dsync);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	return watched_pwritev2(fd, iov, count, at, flags);
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	return watched_pwritev2(fd, iov, count, at, flags);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
@@ -407,6 +432,9 @@ int unlink(const char *name)
 {
 	REAL(int, unlink, const char *);
 	bool watched = is_watched_name(name);
+
+	if (watched && fails())
+		return -1;
 	int status = real_unlink(name);
 
 	if (watched && status == 0)

@@ -9,14 +9,15 @@ from typing import NamedTuple
 from tests.harness.crash.disk import HERE, ROOT
 
 STORE = ["store", "state", "mend", "move", "bodies", "segment", "record", "reserve", "envelope",
-         "crc32c"]
+         "crc32c", "journal", "work_in"]
 LIB = ["buf", "wire", "log", "addr", "utf8"]
 
 
 def build_driver(directory):
     """spool_driver, built into a directory. Without sanitizers: it runs under a preload layer."""
     driver = Path(directory, "spool_driver")
-    sources = [f"relay/spool/{name}.c" for name in STORE] + [f"lib/{name}.c" for name in LIB]
+    sources = [f"relay/spool/{name}.c" for name in STORE] + ["relay/messages.c"] + \
+        [f"lib/{name}.c" for name in LIB]
     subprocess.run(["gcc", "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", "-Wall", "-Werror", "-I.",
                     "-o", driver, HERE / "spool_driver.c", *sources, "-llmdb"],
                    cwd=ROOT, check=True)
