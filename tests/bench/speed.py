@@ -75,7 +75,7 @@ def speed(bench, name, size, counts):
 def publish_floor(bench, name, size, ours):
     batches = [run.batch for run in ours if run.batch]
     if not batches:
-        raise BenchError("perf did not count the spool's syncs: no batch size, no floor")
+        raise BenchError("perf did not count the spool's batches: no batch size, no floor")
     batch = statistics.median(batches)
     parts = floor(bench, size, batch)
     bench.publish(**{

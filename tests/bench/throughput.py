@@ -26,7 +26,7 @@ class Run:
     source = None
     calls = None       # {role: {name: count}}, when asked for
     profiles = ()      # files with the functions that took the time, when asked for
-    batch = None       # messages per sync of bodies, when it was counted
+    batch = None       # messages per batch, when it was counted
 
 
 def run(side_class, work, key, record, size, count, warm_up=200, profile=None, config=None):
@@ -63,8 +63,8 @@ def run(side_class, work, key, record, size, count, warm_up=200, profile=None, c
     return result
 
 
-def count_batch(result, syncs):
-    result.batch = result.count / syncs if syncs else None
+def count_batch(result, batches):
+    result.batch = result.count / batches if batches else None
 
 
 def count_calls(result, calls):
@@ -77,7 +77,7 @@ def note_profiles(result, paths):
 
 # profile: what counts, from when the processes are known; and what becomes of what it found.
 COUNTERS = {
-    "batch": (lambda roles, folder: usage.SegmentSyncs(roles["spool"][0], folder), count_batch),
+    "batch": (lambda roles, folder: usage.Batches(roles["spool"][0], folder), count_batch),
     "calls": (usage.Calls, count_calls),
     "functions": (lambda roles, folder: usage.Profile(roles, folder, folder.parents[1]),
                   note_profiles),
@@ -137,5 +137,5 @@ def describe(result, name):
                                  if n / result.count >= 0.005))
     lines += [f"  {path}" for path in result.profiles]
     if result.batch:
-        lines.append(f"  {result.batch:.1f} messages per sync of bodies")
+        lines.append(f"  {result.batch:.1f} messages per batch")
     return lines
