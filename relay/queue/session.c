@@ -452,7 +452,6 @@ static void on_done(struct client *c, const struct client_result *results, void 
 	const char *why = "";
 	bool delivered = false;
 
-	(void)c;
 	if (results[0].outcome == CLIENT_UNTRIED) {
 		parcel_again(p);
 	} else {
@@ -469,7 +468,8 @@ static void on_done(struct client *c, const struct client_result *results, void 
 		say_host(s, &host);
 		say_peer(s, &peer);
 		prepare_cancel(p);
-		parcel_settle(p, s->envelope, results, buf_str(&host), buf_str(&peer));
+		parcel_settle(p, s->envelope, results, buf_str(&host), buf_str(&peer),
+			      client_extensions(c)->dsn);
 	}
 	forget_parcel(s);
 	buf_free(&host);
