@@ -160,6 +160,7 @@ static const struct {
 	{"ADDRESS", "A recipient's address", NULL, NULL},
 	{"AGE", "How far back: 90s, 15m, 1h, 7d", NULL, NULL},
 	{"COUNT", "How many", NULL, NULL},
+	{"DOMAIN", "A recipient domain", NULL, NULL},
 	{"FILE", "A file's name", NULL, NULL},
 	{"HOST", "An address or host name", "servers", "server"},
 	{"MESSAGE", "A message's id, as the log shows it", NULL, NULL},

@@ -318,9 +318,8 @@ static void check_workers(const struct lyd_node *relay, struct faults *f)
 		sum += conf_number(account, "workers");
 		if (sum > OWN_WORKERS_MAX) {
 			fault_at(f, conf_child(account, "workers"), conf_value(account, "workers"),
-				 "with those of the accounts before it %lu workers; accounts may "
-				 "have %d of "
-				 "their own together",
+				 "with those of the accounts before it %lu workers; "
+				 "accounts may have %d of their own together",
 				 sum, OWN_WORKERS_MAX);
 			return;
 		}

@@ -119,11 +119,9 @@ static struct chunk *chunk_add(struct channel *c)
 	return k;
 }
 
-/* The first one was sent. */
-static void chunk_done(struct channel *c)
+/* The first one, k, was sent. */
+static void chunk_done(struct channel *c, struct chunk *k)
 {
-	struct chunk *k = c->first;
-
 	c->first = k->next;
 	if (!c->first)
 		c->last = NULL;
@@ -151,7 +149,7 @@ static bool chunk_send(struct channel *c, struct chunk *k)
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(k->fd_count * sizeof(int));
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		struct cmsghdr *h = &control.align;
 		h->cmsg_level = SOL_SOCKET;
 		h->cmsg_type = SCM_RIGHTS;
 		h->cmsg_len = CMSG_LEN(k->fd_count * sizeof(int));
@@ -182,7 +180,7 @@ static void channel_drain(struct channel *c)
 			break;
 		}
 		if (k->sent == k->bytes.len)
-			chunk_done(c);
+			chunk_done(c, k);
 	}
 	ev_io_stop(c->loop, &c->writable);
 }

@@ -2,6 +2,7 @@
 #include "relay/config.h"
 
 #include "lib/log.h"
+#include "relay/config_index.h"
 #include "relay/deliver/provider.h"
 #include "relay/shape.h"
 
@@ -536,6 +537,9 @@ static void complete(struct relay_config *c, const json_t *relay_object)
 	for (size_t i = 0; i < c->pool_count; i++)
 		if (!*c->pools[i].host_name)
 			set_text(&c->pools[i].host_name, c->host_name);
+	for (size_t i = 0; i < c->account_count; i++)
+		if (c->accounts[i].message_size_max > c->message_size_largest)
+			c->message_size_largest = c->accounts[i].message_size_max;
 }
 
 struct relay_config *config_parse(const char *json, size_t n, struct buf *error)
@@ -552,6 +556,8 @@ struct relay_config *config_parse(const char *json, size_t n, struct buf *error)
 	json_t *object = json_object_get(root, "gatepost:relay");
 	bool ok = shape_read(&relay_shape, object, "gatepost:relay", c, error);
 	complete(c, object);
+	if (ok)
+		c->index = config_index_new(c);
 	ok = ok && check_references(c, error);
 	ok = read_secrets(c, json_object_get(root, "secrets"), error) && ok;
 	json_decref(root);
@@ -578,6 +584,7 @@ void config_free(struct relay_config *c)
 {
 	if (!c)
 		return;
+	config_index_free(c->index);
 	shape_free(&relay_shape, c);
 	free(c->tls_chain);
 	if (c->tls_key)
@@ -591,6 +598,8 @@ void config_free(struct relay_config *c)
 
 const struct config_account *config_account(const struct relay_config *c, const char *name)
 {
+	if (c->index)
+		return config_index_name(c->index, name);
 	for (size_t i = 0; i < c->account_count; i++)
 		if (strcmp(c->accounts[i].name, name) == 0)
 			return &c->accounts[i];

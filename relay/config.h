@@ -131,6 +131,8 @@ struct relay_config {
 	size_t provider_count;
 	struct config_account *accounts;
 	size_t account_count;
+	struct config_index *index;    /* of the accounts; NULL in a config made by hand */
+	uint64_t message_size_largest; /* bytes: the most that any account may send */
 	uint32_t retry_first_s, retry_longest_s, expire_s;
 	bool wait_for_clock;                  /* until the kernel says that it is synchronised */
 	uint16_t lab_smtp_port, lab_dns_port; /* 0: the real ones */

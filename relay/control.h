@@ -6,7 +6,8 @@
  *   {"verb":"listeners"}            main: the ports that were bound
  *   {"verb":"certificate"}          main: what TLS shows, and what is wrong with it
  *   {"verb":"reload"}               main: reads the config and the secrets again, as on SIGHUP
- *   {"verb":"queue"|"show"|"retry"|"remove"|"hold"|"release", ...}   deliver
+ *   {"verb":"queue"|"show"|"retry"|"remove"|"hold"|"release"|
+ *           "pause"|"resume"|"drain"|"alarms", ...}                   deliver
  *   {"verb":"log"|"statistics", ...}                                  report
  *
  * An answer holds "ok": true, or "ok": false and "error". Who may connect is decided by the

@@ -45,6 +45,7 @@ static struct {
 	struct listen_set *listeners;
 	struct buf empty_dir;
 	struct family *family;
+	bool draining;
 	struct control *control;
 } relay;
 
@@ -86,9 +87,31 @@ static void send_listeners(enum role_id role, struct channel *c, bool only_fresh
 	}
 }
 
+/* Whether new mail may come is known to deliver; accept may be started later than that. */
+static void send_drain(struct channel *c)
+{
+	struct buf payload = BUF_INIT;
+
+	wire_put_u8(&payload, relay.draining);
+	channel_send(c, MSG_DRAIN, 0, &payload, -1);
+	buf_free(&payload);
+}
+
+static void take_drain(const struct message *m)
+{
+	struct channel *c = family_channel(relay.family, ROLE_ACCEPT);
+	struct wire w = wire_reader(m->payload, m->len);
+
+	relay.draining = wire_u8(&w) == 1;
+	if (c)
+		send_drain(c);
+}
+
 static void on_started(enum role_id role, struct channel *c)
 {
 	send_config(role, c);
+	if (role == ROLE_ACCEPT)
+		send_drain(c);
 	send_listeners(role, c, false);
 }
 
@@ -117,6 +140,8 @@ static void on_role_message(enum role_id role, struct message *m)
 {
 	if (m->type == MSG_CONTROL_ANSWER && relay.control)
 		control_answered(relay.control, m);
+	else if (m->type == MSG_DRAIN && role == ROLE_DELIVER)
+		take_drain(m);
 	else
 		log_warn("role %d sent main a message of type %u", role, m->type);
 }

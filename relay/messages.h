@@ -31,6 +31,8 @@ enum message_type {
 
 	/* accept, deliver (bounces) -> spool; fd: the message, CRLF lines, dots unstuffed */
 	MSG_SUBMIT, /* payload: an encoded envelope */
+	/* The same of a small message, its bytes in the payload: no descriptor is made for it. */
+	MSG_SUBMIT_SMALL,
 	/* spool -> who submitted, once it is on disk or never will be */
 	MSG_SUBMITTED,
 
@@ -62,6 +64,14 @@ enum message_type {
 	/* main -> deliver, report: a JSON line of the control socket; and the answer */
 	MSG_CONTROL,
 	MSG_CONTROL_ANSWER,
+
+	/* spool -> deliver, before the first message: what deliver had sent last, "" for nothing;
+	 * and deliver -> spool: keep this (queue/orders.h) */
+	MSG_ORDERS,
+	/* spool -> deliver: those of that id are on disk */
+	MSG_ORDERS_KEPT,
+	/* deliver -> main -> accept: u8, 1: take no new mail */
+	MSG_DRAIN,
 };
 
 enum auth_verdict { AUTH_NO, AUTH_YES, AUTH_LATER };
@@ -78,6 +88,14 @@ struct auth_answer {
 };
 
 enum submit_status { SUBMIT_KEPT, SUBMIT_FULL, SUBMIT_ERROR };
+
+#define SUBMIT_SMALL_MAX ((size_t)64 * 1024) /* bytes of envelope and message */
+
+/* Both point into the message that they were read from. */
+struct submit_small {
+	const void *envelope, *body;
+	size_t envelope_len, body_len;
+};
 
 struct submitted {
 	uint8_t status;
@@ -134,6 +152,8 @@ void auth_ask_encode(const struct auth_ask *m, struct buf *out);
 bool auth_ask_decode(const struct message *in, struct auth_ask *out);
 void auth_answer_encode(const struct auth_answer *m, struct buf *out);
 bool auth_answer_decode(const struct message *in, struct auth_answer *out);
+void submit_small_encode(const struct submit_small *m, struct buf *out);
+bool submit_small_decode(const struct message *in, struct submit_small *out);
 void submitted_encode(const struct submitted *m, struct buf *out);
 bool submitted_decode(const struct message *in, struct submitted *out);
 void segment_encode(uint32_t segment, struct buf *out);

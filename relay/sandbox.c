@@ -45,14 +45,18 @@
 
 #define CALLS_THREADS "clone", "clone3", "set_tid_address", "sched_getaffinity", "membarrier"
 
+/* spool: rename puts a new file of orders in the old one's place. deliver: clock_adjtime is how
+ * the kernel is asked whether the clock is synchronised; without a capability nobody can set it. */
 static const char *const calls_accept[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, NULL};
 static const char *const calls_auth[] = {CALLS_COMMON, CALLS_THREADS, NULL};
-static const char *const calls_spool[] = {
-	CALLS_COMMON, "openat",    "unlink",  "statfs",   "fstatfs", "fsync",    "fdatasync",
-	"fallocate",  "ftruncate", "pread64", "pwrite64", "pwritev", "pwritev2", NULL};
+static const char *const calls_spool[] = {CALLS_COMMON, "rename",    "openat",  "unlink",
+					  "statfs",     "fstatfs",   "fsync",   "fdatasync",
+					  "fallocate",  "ftruncate", "pread64", "pwrite64",
+					  "pwritev",    "pwritev2",  NULL};
 static const char *const calls_work[] = {CALLS_COMMON, CALLS_BODY, "openat", "getdents64", NULL};
-static const char *const calls_deliver[] = {CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, "socket",
-					    "connect",    "bind",           NULL};
+static const char *const calls_deliver[] = {
+	CALLS_COMMON, CALLS_CONNECTION, CALLS_BODY, "clock_adjtime",
+	"socket",     "connect",        "bind",     NULL};
 static const char *const calls_http[] = {CALLS_COMMON, CALLS_CONNECTION, "pread64", NULL};
 static const char *const calls_report[] = {CALLS_COMMON, CALLS_FILES, NULL};
 

@@ -28,7 +28,7 @@ void ramp_free(struct ramp *r)
 			free(c);
 		}
 	free(r->table);
-	*r = (struct ramp){.day = r->day};
+	*r = (struct ramp){.day = r->day, .taken = r->taken};
 }
 
 static void grow(struct ramp *r)
@@ -95,6 +95,7 @@ void ramp_add(struct ramp *r, const struct addr *source, const char *provider, u
 	uint32_t hash = hash_of(source, provider);
 
 	new_day(r, day);
+	r->taken++;
 	struct ramp_count *c = find(r, hash, source, provider);
 	if (!c) {
 		size_t size = strlen(provider) + 1;

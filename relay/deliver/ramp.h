@@ -24,7 +24,8 @@ struct ramp_count;
 struct ramp {
 	struct ramp_count **table; /* chained, a power of two */
 	size_t size, count;
-	uint32_t day; /* since 1970: everything counted is of that day */
+	uint32_t taken; /* ramp_add()s: differs when there is something new to save */
+	uint32_t day;   /* since 1970: everything counted is of that day */
 };
 
 #define RAMP_NO_BOUND UINT32_MAX

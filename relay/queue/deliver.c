@@ -17,6 +17,7 @@
 #include "relay/queue/mails.h"
 #include "relay/queue/notice.h"
 #include "relay/queue/parcel.h"
+#include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
 #include "relay/queue/verbs.h"
@@ -29,8 +30,12 @@
 /* A clock that was set is noticed after this long at the latest. */
 #define DUE_LONGEST_S 60.0
 #define STOP_SLICE_S  0.05
+/* Counts are saved that often; lanes that nobody uses go once a minute. */
+#define CARE_S 5.0
 
 struct scheduler scheduler;
+
+static ev_timer care_timer;
 
 struct retry_rules scheduler_rules(void)
 {
@@ -73,6 +78,7 @@ static void on_turn(struct ev_loop *loop, ev_idle *w, int revents)
 	(void)loop;
 	(void)w;
 	(void)revents;
+	pause_run();
 	destinations_work();
 	destinations_connect();
 	prepare_run();
@@ -101,6 +107,18 @@ static void on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	ev_timer_set(w, after, 0.);
 	ev_timer_start(loop, w);
+}
+
+static void on_care(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	static unsigned turns;
+
+	(void)loop;
+	(void)w;
+	(void)revents;
+	orders_save_counts();
+	if (++turns % 12 == 0)
+		lanes_tidy();
 }
 
 /* --- the config --- */
@@ -196,12 +214,15 @@ static void deliver_open(struct process *p)
 	ev_init(&scheduler.due_timer, on_due);
 	ev_timer_init(&scheduler.drain_timer, on_drain, 0., 0.);
 	share_init(&scheduler.slots, SESSIONS_MAX, true);
+	ev_timer_init(&care_timer, on_care, CARE_S, CARE_S);
+	ev_timer_start(p->loop, &care_timer);
 	crews_reload(p->config);
 	scheduler.resolver.ours = is_ours;
 	open_dns();
 	scheduler.tls = tls_client_new(&error);
 	if (!scheduler.tls)
 		fatal("%s", buf_str(&error));
+	clock_watch();
 }
 
 /* --- a new config --- */
@@ -237,6 +258,7 @@ static void deliver_reload(struct process *p)
 	accounts_reload(p->config);
 	crews_reload(p->config);
 	lanes_reload();
+	clock_watch();
 	destination_each(stop_resolving, NULL);
 	open_dns();
 	mail_each(route_again, NULL);
@@ -297,6 +319,7 @@ static void deliver_peer_up(struct process *p, enum role_id peer, unsigned index
 	switch (peer) {
 	case ROLE_SPOOL:
 		scheduler.spool = c;
+		orders_spool_up();
 		ledger_spool_up();
 		break;
 	case ROLE_REPORT:
@@ -328,24 +351,37 @@ static void deliver_peer_down(struct process *p, enum role_id peer, unsigned ind
 	}
 }
 
-static void answer_control(struct process *p, const struct message *m)
+static void send_answer(uint64_t id, struct buf *answer)
+{
+	channel_send(scheduler.process->main, MSG_CONTROL_ANSWER, id, answer, -1);
+}
+
+/* What was ordered is on the disk before anybody is told that it is done. */
+static void answer_control(const struct message *m)
 {
 	struct buf answer = BUF_INIT;
 
 	verbs_answer(m->payload, m->len, &answer);
-	channel_send(p->main, MSG_CONTROL_ANSWER, m->id, &answer, -1);
+	orders_when_kept(m->id, &answer, send_answer);
 	buf_free(&answer);
 }
 
 static void deliver_message(struct process *p, enum role_id from, struct channel *c,
 			    struct message *m)
 {
+	(void)p;
 	switch ((enum message_type)m->type) {
 	case MSG_QUEUED:
 		take_queued(m);
 		break;
 	case MSG_PROGRESSED:
 		take_progressed(m);
+		break;
+	case MSG_ORDERS:
+		orders_taken(m);
+		break;
+	case MSG_ORDERS_KEPT:
+		orders_kept(m->id);
 		break;
 	case MSG_SUBMITTED:
 		bounce_submitted(m);
@@ -363,7 +399,7 @@ static void deliver_message(struct process *p, enum role_id from, struct channel
 		ledger_events_kept(m->id);
 		break;
 	case MSG_CONTROL:
-		answer_control(p, m);
+		answer_control(m);
 		break;
 	default:
 		log_error("role %d sent a message of type %u, which is not for us", from, m->type);
@@ -409,6 +445,7 @@ static void deliver_stop(struct process *p)
 	static ev_timer stopping;
 
 	scheduler.stopping = true;
+	orders_save_counts();
 	destination_each(close_idle, NULL);
 	ev_timer_init(&stopping, on_stopping, STOP_SLICE_S, 0.);
 	ev_timer_start(p->loop, &stopping);

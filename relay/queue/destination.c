@@ -7,6 +7,7 @@
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/parcel.h"
+#include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
 
@@ -58,6 +59,7 @@ struct destination *destination_get(const char *domain, const char *pool)
 		abort();
 	d->hash = hash;
 	memcpy(d->domain, domain, domain_size);
+	d->paused = order_on(ORDER_DESTINATION, domain);
 	d->pool = memcpy(d->domain + domain_size, pool, pool_size);
 	table_grow();
 	count++;
@@ -213,7 +215,8 @@ static struct session *idle_session(const struct destination *d)
 
 static bool may_begin(void)
 {
-	return scheduler.spool && !scheduler.stopping && ledger_unconfirmed() < UNCONFIRMED_MAX;
+	return scheduler.spool && !scheduler.stopping && clock_is_right() &&
+	       ledger_unconfirmed() < UNCONFIRMED_MAX;
 }
 
 /* False when it has to be looked at again once spool has confirmed something. */
@@ -255,7 +258,8 @@ static bool needs_session(struct destination *d)
 	bool one = d->fails || !d->lane;
 
 	return pending > n.opening + n.idle && !(one && n.opening + n.idle + n.sending) &&
-	       !d->is_draining && !destination_is_down(d) && !scheduler.stopping && scheduler.spool;
+	       !d->is_draining && !destination_is_down(d) && !scheduler.stopping &&
+	       scheduler.spool && clock_is_right();
 }
 
 static void want_session(struct destination *d)

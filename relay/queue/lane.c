@@ -282,11 +282,16 @@ bool lane_enter(struct session *s)
 	if (s->lane == l)
 		return true;
 	lane_exit(s); /* the domain has gone over to another provider */
+	uint64_t now_ms = clock_steady_ms();
+
 	if (d->may_open) {
 		d->may_open = false;
 		l->promised--;
-	} else if (lane_used_up(l) || !limits_may_open(&l->limits, l->session_count + l->promised,
-						       clock_steady_ms())) {
+		/* Trouble may have come between the promise and now. */
+		if (limits_backs_off(&l->limits, now_ms))
+			return false;
+	} else if (lane_used_up(l) ||
+		   !limits_may_open(&l->limits, l->session_count + l->promised, now_ms)) {
 		return false;
 	}
 	s->lane = l;

@@ -7,6 +7,7 @@
 #include "relay/queue/destination.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
+#include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
 #include "relay/track/idn.h"
 
@@ -135,8 +136,12 @@ void parcel_ready(struct parcel *p)
 	struct destination *d = p->destination;
 	struct account *a = p->mail->account;
 
-	const char *shut = destination_shut(d);
+	const char *shut = pause_holds(p) ? NULL : destination_shut(d);
 
+	if (pause_holds(p)) {
+		p->state = PARCEL_PAUSED;
+		return;
+	}
 	if (shut) {
 		parcel_put_off(p, shut, "", "");
 		return;
@@ -152,6 +157,10 @@ void parcel_again(struct parcel *p)
 	struct account *a = p->mail->account;
 
 	parcel_detach(p);
+	if (pause_holds(p)) {
+		p->state = PARCEL_PAUSED;
+		return;
+	}
 	p->state = PARCEL_READY;
 	fair_push_front(&d->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
 	destination_touch(d);
@@ -243,6 +252,10 @@ static void settle_failed(struct settling *s, uint32_t i, const char *reply, enu
 
 	rcpt_set_reply(r, reply);
 	tell(s, i, kind, reply);
+	/* What a peer refused, or an address that cannot be; not what we could not do. */
+	if (kind == EVENT_BOUNCED && !s->silent && !(m->flags & ENVELOPE_OWN) &&
+	    (*s->host || strncmp(reply, "5.1.", 4) == 0))
+		pause_note(m->account, OUTCOME_BOUNCED);
 	if (!s->silent && dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_FAILED)) {
 		r->bouncing = true;
 		bounce_add(m, i, s->host, DSN_FAILED);
@@ -289,6 +302,8 @@ static void settle_delivered(struct settling *s, uint32_t i, const char *reply)
 	struct mail *m = s->parcel->mail;
 
 	m->rcpts[i].state = RECIPIENT_DELIVERED;
+	if (!(m->flags & ENVELOPE_OWN))
+		pause_note(m->account, OUTCOME_DELIVERED);
 	m->left--;
 	rcpt_set_reply(&m->rcpts[i], reply);
 	tell(s, i, EVENT_DELIVERED, reply);

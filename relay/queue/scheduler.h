@@ -22,6 +22,7 @@
 #define GATEPOST_RELAY_QUEUE_SCHEDULER_H
 
 #include "relay/deliver/client.h"
+#include "relay/deliver/outcomes.h"
 #include "relay/deliver/ramp.h"
 #include "relay/deliver/resolve.h"
 #include "relay/process.h"
@@ -48,6 +49,9 @@ struct account {
 	unsigned weight;
 	struct crew *crew; /* crew.h; NULL: to be found */
 	size_t mails;
+	bool paused; /* orders.h */
+	bool is_suspect;
+	struct outcomes outcomes;
 	char name[];
 };
 
@@ -71,6 +75,7 @@ enum parcel_state {
 	PARCEL_PREPARED,
 	PARCEL_SENDING,
 	PARCEL_HELD,
+	PARCEL_PAUSED, /* its time has come; its account or destination is paused */
 };
 
 struct parcel {
@@ -151,6 +156,7 @@ struct destination {
 	struct destination *touched_next, *drain_next;
 	bool is_touched, is_draining;
 	bool refuses;        /* while draining: for good */
+	bool paused;         /* orders.h */
 	bool seven_bit;      /* a peer without 8BITMIME was seen */
 	struct mail *latest; /* who put a parcel here last, while its mail is taken in */
 	struct parcel *latest_parcel;

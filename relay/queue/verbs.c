@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/queue/verbs.h"
 
+#include "lib/log.h"
 #include "relay/queue/bounce.h"
 #include "relay/queue/destination.h"
 #include "relay/queue/lane.h"
 #include "relay/queue/ledger.h"
 #include "relay/queue/mails.h"
 #include "relay/queue/parcel.h"
+#include "relay/queue/pause.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -75,9 +77,21 @@ static json_t *age_s(uint64_t since_ms)
 	return json_integer(now_ms > since_ms ? (json_int_t)((now_ms - since_ms) / 1000) : 0);
 }
 
+static const struct {
+	const char *name;
+	uint64_t most_s;
+} ages[] = {{"under 5 minutes", 300},
+	    {"under 1 hour", 3600},
+	    {"under 6 hours", 6 * 3600},
+	    {"under 1 day", 24 * 3600},
+	    {"older", UINT64_MAX}};
+#define AGES (sizeof(ages) / sizeof(*ages))
+
 struct tally {
+	uint64_t now_ms;
 	uint64_t *oldest_ms; /* by account */
-	size_t recipients, held;
+	size_t recipients, held, paused;
+	size_t by_age[AGES];
 };
 
 static void count_mail(struct mail *m, void *arg)
@@ -88,8 +102,25 @@ static void count_mail(struct mail *m, void *arg)
 	if (!*oldest || m->accepted_ms < *oldest)
 		*oldest = m->accepted_ms;
 	t->recipients += m->left;
-	for (const struct parcel *p = m->parcels; p; p = p->next)
+	for (const struct parcel *p = m->parcels; p; p = p->next) {
 		t->held += p->state == PARCEL_HELD ? p->count : 0;
+		t->paused += p->state == PARCEL_PAUSED ? p->count : 0;
+	}
+	uint64_t age_s = t->now_ms > m->accepted_ms ? (t->now_ms - m->accepted_ms) / 1000 : 0;
+	size_t i = 0;
+	while (age_s >= ages[i].most_s)
+		i++;
+	t->by_age[i]++;
+}
+
+static json_t *ages_json(const struct tally *t)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < AGES; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "age", ages[i].name, "messages",
+						      (json_int_t)t->by_age[i]));
+	return list;
 }
 
 static json_t *accounts_json(const struct tally *t)
@@ -98,10 +129,11 @@ static json_t *accounts_json(const struct tally *t)
 
 	for (const struct account *a = NULL; (a = account_next(a));)
 		if (a->mails)
-			json_array_append_new(list, json_pack("{s:s, s:I, s:o}", "account", a->name,
-							      "messages", (json_int_t)a->mails,
-							      "oldest-s",
-							      age_s(t->oldest_ms[a->number])));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:I, s:o, s:b}", "account", a->name,
+							"messages", (json_int_t)a->mails,
+							"oldest-s", age_s(t->oldest_ms[a->number]),
+							"paused", a->paused));
 	return list;
 }
 
@@ -115,12 +147,12 @@ static void add_destination(struct destination *d, void *arg)
 		return;
 	if (d->down_until_ms > now_ms)
 		down_s = (json_int_t)((d->down_until_ms - now_ms) / 1000);
-	json_array_append_new(list,
-			      json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:s}", "domain", d->domain,
-					"pool", d->pool, "waiting", (json_int_t)d->parcels, "ready",
-					(json_int_t)(d->ready.count + d->ahead), "sessions",
-					(int)d->session_count, "down-s", down_s, "reason",
-					d->why ? d->why : ""));
+	json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:b, s:s}", "domain",
+					      d->domain, "pool", d->pool, "waiting",
+					      (json_int_t)d->parcels, "ready",
+					      (json_int_t)(d->ready.count + d->ahead), "sessions",
+					      (int)d->session_count, "down-s", down_s, "paused",
+					      d->paused, "reason", d->why ? d->why : ""));
 }
 
 static void add_provider(struct lane *l, void *arg)
@@ -176,7 +208,7 @@ static void list_mail(struct mail *m, void *arg)
 static json_t *verb_queue(const json_t *ask, const struct selection *s)
 {
 	const struct account *last = NULL;
-	struct tally t = {0};
+	struct tally t = {.now_ms = clock_wall_ms()};
 	json_t *destinations = json_array(), *providers = json_array();
 	struct listing l = {.selection = s,
 			    .list = json_array(),
@@ -195,12 +227,14 @@ static json_t *verb_queue(const json_t *ask, const struct selection *s)
 		l.max = LIST_MAX;
 	if (l.max)
 		each_selected(s, list_mail, &l);
-	json_t *j =
-		json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "ok", 1, "messages",
-			  (json_int_t)mail_count(), "recipients", (json_int_t)t.recipients, "held",
-			  (json_int_t)t.held, "unconfirmed", (json_int_t)ledger_unconfirmed(),
-			  "reports", (json_int_t)bounce_count(), "accounts", accounts_json(&t),
-			  "providers", providers, "destinations", destinations, "list", l.list);
+	json_t *j = json_pack(
+		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1,
+		"messages", (json_int_t)mail_count(), "recipients", (json_int_t)t.recipients,
+		"held", (json_int_t)t.held, "paused", (json_int_t)t.paused, "unconfirmed",
+		(json_int_t)ledger_unconfirmed(), "reports", (json_int_t)bounce_count(), "draining",
+		orders_draining(), "clock-right", clock_is_right(), "ages", ages_json(&t),
+		"accounts", accounts_json(&t), "providers", providers, "destinations", destinations,
+		"list", l.list);
 	free(t.oldest_ms);
 	return j;
 }
@@ -305,12 +339,115 @@ static json_t *verb_release(const json_t *ask, const struct selection *s)
 	return act((struct action){.verb = parcel_release, .on_held = true}, s);
 }
 
+/* --- orders --- */
+
+static json_t *fault(const char *error, const char *text)
+{
+	char safe[128];
+
+	log_escape(safe, sizeof(safe), text, strlen(text));
+	return json_pack("{s:b, s:o}", "ok", 0, "error", json_sprintf("%s: '%s'", error, safe));
+}
+
+struct subject {
+	enum order_kind kind;
+	char name[DNS_NAME_MAX];
+};
+
+/* NULL, or what is wrong with it. */
+static json_t *subject_from(const struct selection *s, struct subject *out)
+{
+	const char *name = s->account ? s->account : s->destination;
+
+	if (!s->account == !s->destination)
+		return json_pack("{s:b, s:s}", "ok", 0, "error",
+				 "say which: one \"account\", or one \"destination\"");
+	out->kind = s->account ? ORDER_ACCOUNT : ORDER_DESTINATION;
+	if (strlen(name) >= sizeof(out->name))
+		return fault("a name is at most 253 bytes long", name);
+	strcpy(out->name, name);
+	if (s->account)
+		return NULL;
+	for (char *c = out->name; *c; c++)
+		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
+	if (!resolve_domain_valid(out->name) && out->name[0] != '[')
+		return fault("a destination is a recipient domain, this is none", name);
+	return NULL;
+}
+
+static bool account_exists(const char *name)
+{
+	if (config_account(scheduler.process->config, name))
+		return true;
+	for (const struct account *a = NULL; (a = account_next(a));)
+		if (a->mails && strcmp(a->name, name) == 0)
+			return true;
+	return false;
+}
+
+static json_t *verb_pause(const json_t *ask, const struct selection *s)
+{
+	const char *reason = json_string_value(json_object_get(ask, "reason"));
+	char safe[ORDERS_REASON_MAX + 1];
+	struct subject subject;
+	json_t *wrong = subject_from(s, &subject);
+
+	if (wrong)
+		return wrong;
+	if (subject.kind == ORDER_ACCOUNT && !account_exists(subject.name))
+		return fault("there is no such account", subject.name);
+	reason = reason && *reason ? reason : "paused by an administrator";
+	log_escape(safe, sizeof(safe), reason, strlen(reason));
+	if (!order_pause(subject.kind, subject.name, false, safe))
+		return fault("1000 pauses are in force: end some first; this one is not",
+			     subject.name);
+	pause_apply(subject.kind, subject.name, true);
+	pause_tell(subject.kind, subject.name, true, safe);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *verb_resume(const json_t *ask, const struct selection *s)
+{
+	struct subject subject;
+	json_t *wrong = subject_from(s, &subject);
+
+	(void)ask;
+	if (wrong)
+		return wrong;
+	if (!order_resume(subject.kind, subject.name))
+		return fault(subject.kind == ORDER_ACCOUNT ? "this account is not paused"
+							   : "this destination is not paused",
+			     subject.name);
+	pause_apply(subject.kind, subject.name, false);
+	pause_tell(subject.kind, subject.name, false, "by an administrator");
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *verb_drain(const json_t *ask, const struct selection *s)
+{
+	(void)s;
+	orders_drain(!json_is_true(json_object_get(ask, "end")));
+	pause_tell_main();
+	log_info(orders_draining() ? "draining: new mail is refused" : "new mail is taken again");
+	return json_pack("{s:b, s:b, s:I}", "ok", 1, "draining", orders_draining(), "messages",
+			 (json_int_t)mail_count());
+}
+
+static json_t *verb_alarms(const json_t *ask, const struct selection *s)
+{
+	(void)ask;
+	(void)s;
+	return json_pack("{s:b, s:o}", "ok", 1, "alarms", alarms_json());
+}
+
 static const struct {
 	const char *name;
 	json_t *(*answer)(const json_t *ask, const struct selection *s);
 } verbs[] = {
-	{"queue", verb_queue},   {"show", verb_show}, {"retry", verb_retry},
-	{"remove", verb_remove}, {"hold", verb_hold}, {"release", verb_release},
+	{"queue", verb_queue},   {"show", verb_show},     {"retry", verb_retry},
+	{"remove", verb_remove}, {"hold", verb_hold},     {"release", verb_release},
+	{"pause", verb_pause},   {"resume", verb_resume}, {"drain", verb_drain},
+	{"alarms", verb_alarms},
 };
 
 static json_t *answer_to(const json_t *ask, const struct selection *s)

@@ -6,6 +6,10 @@
  *	{"verb":"queue", "list": 100}   and so many messages; WHICH narrows them down
  *	{"verb":"show", "message":"ID"} one message and each of its recipients
  *	{"verb":"retry"|"hold"|"release"|"remove", WHICH}   "changed": how many recipients
+ *	{"verb":"pause"|"resume", "account":"NAME"|"destination":"DOMAIN", "reason":"why"}
+ *	                      orders that outlive a restart (orders.h)
+ *	{"verb":"drain"}      no new mail, what is there goes; {"end": true}: new mail again
+ *	{"verb":"alarms"}     what is wrong, and what to do
  *
  * WHICH is any of "message":"ID", "account":"NAME", "destination":"DOMAIN"; all that are given must
  * fit. What is just being sent is left alone. "all": true stands for everything.

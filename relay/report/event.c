@@ -69,7 +69,7 @@ bool event_decode(const void *bytes, size_t n, struct event *out)
 
 	*out = (struct event){0};
 	out->kind = wire_u8(&w);
-	good = good && out->kind >= EVENT_RECEIVED && out->kind <= EVENT_CLICKED;
+	good = good && out->kind >= EVENT_RECEIVED && out->kind <= EVENT_RESUMED;
 	out->hit_class = wire_u8(&w);
 	out->time_ms = wire_u64(&w);
 	out->message = wire_u64(&w);
@@ -104,6 +104,7 @@ const char *event_kind_name(uint8_t kind)
 		[EVENT_DEFERRED] = "deferred", [EVENT_DELIVERED] = "delivered",
 		[EVENT_BOUNCED] = "bounced",   [EVENT_EXPIRED] = "expired",
 		[EVENT_OPENED] = "opened",     [EVENT_CLICKED] = "clicked",
+		[EVENT_PAUSED] = "paused",     [EVENT_RESUMED] = "resumed",
 	};
 
 	if (kind >= sizeof(names) / sizeof(*names) || !names[kind])

@@ -26,6 +26,8 @@ enum event_kind {
 	EVENT_EXPIRED,
 	EVENT_OPENED,  /* client; detail: User-Agent */
 	EVENT_CLICKED, /* client; detail: User-Agent; url */
+	EVENT_PAUSED,  /* an account, by itself or by an administrator; detail: why; message is 0 */
+	EVENT_RESUMED,
 };
 
 struct event {

@@ -41,8 +41,8 @@ void sign_keys_free(struct sign_keys *k);
 
 /*
  * The key in DOMAIN.SELECTOR.pem (the domain in lower case), read and parsed the first time, and
- * again when the file has changed; valid until it is asked for again. NULL with *error empty when there is
- * no such file, NULL with *error saying why when it is no key that signs: neither RSA of
+ * again when the file has changed; valid until it is asked for again. NULL with *error empty when
+ * there is no such file, NULL with *error saying why when it is no key that signs: neither RSA of
  * SIGN_RSA_BITS_MIN bits nor Ed25519, or others may write to it.
  */
 const struct sign_key *sign_keys_get(struct sign_keys *k, const char *domain, const char *selector,

@@ -4,6 +4,7 @@
  * secret; passwords are checked by auth, messages kept by spool.
  */
 #include "lib/log.h"
+#include "relay/config_index.h"
 #include "relay/smtp/acceptor.h"
 #include "relay/smtp/connection.h"
 #include "relay/smtp/submission.h"
@@ -43,21 +44,17 @@ static struct process *process;
 
 /* ---- listeners ---- */
 
+static void add_limit(const struct config_account *a, void *arg)
+{
+	*(unsigned *)arg += a->connections_max;
+}
+
 /* Connections that the accounts in whose networks it is allow it together. */
 static unsigned source_limit(const struct addr *client)
 {
 	unsigned limit = STRANGERS_PER_SOURCE;
 
-	for (size_t i = 0; i < acceptor.config->account_count; i++) {
-		const struct config_account *a = &acceptor.config->accounts[i];
-
-		for (size_t k = 0; k < a->network_count; k++) {
-			if (!prefix_contains(&a->networks[k], client))
-				continue;
-			limit += a->connections_max;
-			break;
-		}
-	}
+	config_index_at(acceptor.config->index, client, add_limit, &limit);
 	return limit;
 }
 
@@ -247,6 +244,8 @@ static void accept_message(struct process *p, enum role_id from, struct channel 
 		submission_answered(&acceptor, m);
 	else if (from == ROLE_REPORT && m->type == MSG_EVENT_KEPT)
 		outbox_kept(&acceptor.outbox, m->id);
+	else if (from == ROLE_MAIN && m->type == MSG_DRAIN && m->len == 1)
+		acceptor.draining = *(const uint8_t *)m->payload;
 	else
 		log_error("a message of type %u from %s is not for accept", m->type,
 			  role_name(from));

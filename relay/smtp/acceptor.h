@@ -42,6 +42,7 @@ struct acceptor {
 	struct connection *first;
 	unsigned connections, connections_max;
 	bool stopping;
+	bool draining; /* no new mail, until an administrator says so */
 	/* A connection, or an answer that one waited for, is gone. */
 	void (*less)(struct acceptor *a);
 };

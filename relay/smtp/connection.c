@@ -163,6 +163,10 @@ static const char *on_admit(void *arg, const struct config_account *account, cha
 	uint64_t wait_ms;
 
 	drop_body(c); /* of a message that was refused */
+	if (a->draining) {
+		snprintf(text, cap, "the relay is being drained: try again later");
+		return "451 4.3.2";
+	}
 	if (!a->spool) {
 		snprintf(text, cap, "the queue is not there: try again soon");
 		return "451 4.3.0";

@@ -2,6 +2,7 @@
 #include "relay/smtp/identify.h"
 
 #include "lib/buf.h"
+#include "relay/config_index.h"
 #include "relay/smtp/command.h"
 
 #include <stdio.h>
@@ -52,19 +53,15 @@ static bool fits(const struct config_account *a, const struct mailbox *sender,
 static void refuse_stranger(const struct relay_config *config, const struct client *client,
 			    struct identified *out)
 {
+	const struct config_account *a = config_account(config, client->account);
 	char address[ADDR_STR_MAX];
 
 	addr_format(&client->address, address);
-	for (size_t i = 0; i < config->account_count; i++) {
-		const struct config_account *a = &config->accounts[i];
-
-		if (is_logged_in(a, client)) {
-			snprintf(out->text, sizeof(out->text),
-				 "account %s takes logins only from its networks, and %s is not in "
-				 "them",
-				 a->name, address);
-			return;
-		}
+	if (a) {
+		snprintf(out->text, sizeof(out->text),
+			 "account %s takes logins only from its networks, and %s is not in them",
+			 a->name, address);
+		return;
 	}
 	snprintf(out->text, sizeof(out->text),
 		 "%s is not a client of this relay: log in first (STARTTLS, then AUTH), or have "
@@ -91,38 +88,64 @@ static void refuse_sender(const struct config_account *a, const struct mailbox *
 }
 
 /* How well an account serves what was asked; 0: it is none of the client's. */
+enum rank { KNOWN = 1, LOGGED_IN = 2, FITS_ENVELOPE = 4, FITS = 8 };
+
 static unsigned rank(const struct config_account *a, const struct client *client,
 		     const struct mailbox *sender, const struct mailbox *from)
 {
-	enum { KNOWN = 1, LOGGED_IN = 2, FITS_ENVELOPE = 4, FITS = 8 };
-
 	if (!may_speak_for(a, client))
 		return 0;
 	return KNOWN + (is_logged_in(a, client) ? LOGGED_IN : 0) +
 	       (fits(a, sender, NULL) ? FITS_ENVELOPE : 0) + (fits(a, sender, from) ? FITS : 0);
 }
 
+struct search {
+	const struct client *client;
+	const struct mailbox *sender, *from;
+	const struct config_account *best;
+	unsigned best_rank;
+};
+
+/* Of equals the config's first, in whatever order they come. */
+static void consider(const struct config_account *a, void *arg)
+{
+	struct search *s = arg;
+	unsigned r = rank(a, s->client, s->sender, s->from);
+
+	if (r > s->best_rank || (r && r == s->best_rank && a < s->best)) {
+		s->best = a;
+		s->best_rank = r;
+	}
+}
+
+/* Whoever fits has the sender's domain among its own; the others of the client's matter only when
+ * nobody does. */
+static void search(const struct relay_config *config, struct search *s)
+{
+	const struct config_account *logged_in = config_account(config, s->client->account);
+	const struct mailbox *named = s->sender->text[0] ? s->sender : s->from;
+
+	if (logged_in)
+		consider(logged_in, s);
+	if (named)
+		config_index_senders(config->index, mailbox_domain(named), consider, s);
+	if (!(s->best_rank & FITS))
+		config_index_at(config->index, &s->client->address, consider, s);
+}
+
 void identify(const struct relay_config *config, const struct client *client,
 	      const struct mailbox *sender, const struct mailbox *from, struct identified *out)
 {
-	const struct config_account *best = NULL;
-	unsigned best_rank = 0;
+	struct search s = {.client = client, .sender = sender, .from = from};
 
-	for (size_t i = 0; i < config->account_count; i++) {
-		unsigned r = rank(&config->accounts[i], client, sender, from);
-
-		if (r > best_rank) {
-			best = &config->accounts[i];
-			best_rank = r;
-		}
-	}
-	*out = (struct identified){.status = STATUS_REFUSED, .known = best};
-	if (!best)
+	search(config, &s);
+	*out = (struct identified){.status = STATUS_REFUSED, .known = s.best};
+	if (!s.best)
 		refuse_stranger(config, client, out);
-	else if (!fits(best, sender, from))
-		refuse_sender(best, sender, from, out);
+	else if (!(s.best_rank & FITS))
+		refuse_sender(s.best, sender, from, out);
 	else
-		*out = (struct identified){.account = best};
+		*out = (struct identified){.account = s.best};
 }
 
 const char *identify_sign_domain(const struct config_account *account, const struct mailbox *from)

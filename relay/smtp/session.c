@@ -55,16 +55,6 @@ void session_forget_mail(struct session *s)
 		s->state = STATE_READY;
 }
 
-static uint64_t largest_message(const struct relay_config *config)
-{
-	uint64_t largest = 0;
-
-	for (size_t i = 0; i < config->account_count; i++)
-		if (config->accounts[i].message_size_max > largest)
-			largest = config->accounts[i].message_size_max;
-	return largest;
-}
-
 static void hello(struct session *s, const struct command *c)
 {
 	strcpy(s->helo, c->name);
@@ -83,7 +73,7 @@ static void hello(struct session *s, const struct command *c)
 		buf_appends(&s->out, "250-STARTTLS\r\n");
 	else if (!s->account[0])
 		buf_appends(&s->out, "250-AUTH PLAIN LOGIN\r\n");
-	buf_printf(&s->out, "250 SIZE %" PRIu64 "\r\n", largest_message(s->config));
+	buf_printf(&s->out, "250 SIZE %" PRIu64 "\r\n", s->config->message_size_largest);
 }
 
 static void rset(struct session *s, const struct command *c)

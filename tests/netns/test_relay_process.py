@@ -156,10 +156,10 @@ BODY_CALLS = {"memfd_create", "pread64"}
 CALLS = {
     "accept": CONNECTION_CALLS | BODY_CALLS,
     "auth": set("clone clone3 set_tid_address sched_getaffinity membarrier".split()),
-    "spool": set("openat unlink statfs fstatfs fsync fdatasync fallocate ftruncate pread64 pwrite64 "
-                 "pwritev pwritev2".split()),
+    "spool": set("openat unlink rename statfs fstatfs fsync fdatasync fallocate ftruncate pread64 "
+                 "pwrite64 pwritev pwritev2".split()),
     "work": BODY_CALLS | {"openat", "getdents64"},
-    "deliver": CONNECTION_CALLS | BODY_CALLS | {"socket", "connect", "bind"},
+    "deliver": CONNECTION_CALLS | BODY_CALLS | {"socket", "connect", "bind", "clock_adjtime"},
     "http": CONNECTION_CALLS | {"pread64"},
     "report": set("openat open unlink unlinkat rename renameat renameat2 mkdir mkdirat fsync fdatasync "
                   "fallocate getdents64 stat lstat statfs fstatfs statx access faccessat faccessat2 "

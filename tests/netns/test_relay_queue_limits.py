@@ -118,7 +118,7 @@ def test_a_421_stops_the_provider_for_a_while_and_not_its_mail(tmp_path, dns):
         assert [m.recipients for m in sink.wait(1)] == [["x@small.example"]]
         left(relay, 4)
         assert not [e for e in relay.events() if e["event"] == "deferred"]
-        relay.control("retry", destination="c.example")
+        relay.control("retry", destination="b.example")
         assert len(sink.wait(5)) == 5
         assert provider(relay)["back-off-s"] == 0
 
