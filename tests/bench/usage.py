@@ -133,18 +133,16 @@ class SegmentSyncs:
 
     def __init__(self, pid, directory):
         self.out = Path(directory) / "segment-syncs"
-        state = [fd.name for fd in Path(f"/proc/{pid}/fd").iterdir()
-                 if "state.mdb" in os.readlink(fd)]
-        only = " && ".join(f"fd != {fd}" for fd in state)
+        flushed = f"flags == {os.RWF_DSYNC}"  # a batch is one such write
         self.process = subprocess.Popen(
-            ["perf", "stat", "-x", ",", "-o", str(self.out), "-e", "syscalls:sys_enter_fdatasync",
-             "--filter", only, "-p", str(pid)],
+            ["perf", "stat", "-x", ",", "-o", str(self.out), "-e", "syscalls:sys_enter_pwritev2",
+             "--filter", flushed, "-p", str(pid)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.5)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
-        found = re.search(r"^(\d+),,syscalls:sys_enter_fdatasync",
+        found = re.search(r"^(\d+),,syscalls:sys_enter_pwritev2",
                           self.out.read_text() if self.out.exists() else "", re.M)
         return int(found.group(1)) if found else None
