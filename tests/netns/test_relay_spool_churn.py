@@ -26,7 +26,7 @@ def churn(directory, count, **settings):
 def test_what_came_and_went_holds_no_disk(tmp_path):
     late, defer, mean = 2000, 200, 20000
     found = churn(tmp_path, COUNT, late=late, defer=defer, mean=mean,
-                  probe=50000 if SOAK else 500)
+                  probe=100000 if SOAK else 700)
     print(found)
     assert found["left"] == 0
     # The mail of one tick, what the late ones hold, and a few segments that are not empty yet.
