@@ -92,8 +92,11 @@ static void destroy(struct destination *d)
 
 void targets_release(struct targets *t)
 {
-	if (t && --t->refs == 0)
-		free(t);
+	if (!t || --t->refs)
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		tlsa_set_drop(t->items[i].to.tlsa);
+	free(t);
 }
 
 void destination_each(void (*fn)(struct destination *d, void *arg), void *arg)

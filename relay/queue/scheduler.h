@@ -185,7 +185,10 @@ struct session {
 	bool was_ready;
 	uint32_t account; /* whose slot it is */
 	unsigned serial, mails;
+	uint16_t port;
+	const char *policy; /* what asked for its TLS: "dane" */
 	uint64_t opened_ms; /* steady */
+	uint64_t sent_ms;   /* its mail's beginning, steady; 0 before the first */
 	ev_timer idle;
 	struct parcel *parcel; /* while SENDING */
 	struct envelope *envelope;
@@ -204,7 +207,8 @@ struct scheduler {
 	struct ev_loop *loop;
 	struct dns *dns;
 	struct resolver resolver;
-	struct tls_client *tls;
+	struct tls_client *tls, *trusted; /* trusted: verifies; NULL without authorities */
+	struct sts_cache *sts;
 	struct channel *spool, *report;
 	struct worker workers[CONFIG_WORKERS_MAX];
 	size_t worker_count;
