@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from tests.bench import auth, deep, fair, gatepost, memory, speed
+from tests.bench import auth, deep, fair, gatepost, memory, speed, throughput
 from tests.bench.load import BenchError
 from tests.harness.relay import ROOT
 
@@ -65,8 +65,10 @@ def main():
     parser = argparse.ArgumentParser(prog="make bench-relay")
     parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sessions", type=int, default=throughput.SESSIONS)
     parser.add_argument("--perf", choices=("calls", "functions"))
     args = parser.parse_args()
+    throughput.SESSIONS = args.sessions
     # What Postfix leaves behind when it is ended is ours to bury.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -82,6 +84,9 @@ def main():
     except (BenchError, AssertionError) as error:
         print(f"bench-relay: {error}\n(what was left behind: {bench.work})", file=sys.stderr)
         return 1
+    except BaseException:
+        shutil.rmtree(bench.work)
+        raise
     if bench.figures:
         bench.write("relay-quick.json" if bench.quick else "relay.json", whole=not args.part)
     shutil.rmtree(bench.work)
