@@ -21,8 +21,12 @@ struct tls_client; /* what outgoing streams share */
 struct tls_server *tls_server_new(const char *chain_pem, const char *key_pem, struct buf *error);
 void tls_server_free(struct tls_server *t); /* streams in use keep it alive */
 
-/* No peer is verified (opportunistic TLS, RFC 7435). */
+/* No peer is verified (opportunistic TLS, RFC 7435), but its certificates may be looked at. */
 struct tls_client *tls_client_new(struct buf *error);
+/* Peers are verified by these authorities (PEM), and TLS is 1.2 at least. The handshake succeeds
+ * all the same: ask stream_peer_trusted() before a byte is sent. What of the PEM does not parse is
+ * left out; NULL with the reason when nothing is left. */
+struct tls_client *tls_client_new_verifying(const char *authorities_pem, struct buf *error);
 void tls_client_free(struct tls_client *t);
 
 struct stream;
@@ -51,6 +55,11 @@ bool stream_wants_write(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.2 ECDHE-..."; "" when plain. Valid while the stream is open. */
 const char *stream_tls_name(const struct stream *s);
+/* Does the peer's certificate hold, for the server name that was given and under the authorities of
+ * tls_client_new_verifying()? Else false with the reason. */
+bool stream_peer_trusted(const struct stream *s, struct buf *why);
+/* What the peer sent, its own certificate first; NULL for none. Valid while the stream is open. */
+const struct mbedtls_x509_crt *stream_peer_chain(const struct stream *s);
 /* Why the last call gave STREAM_FAILED. */
 const char *stream_error(const struct stream *s);
 

@@ -19,4 +19,4 @@ test-programs: bench-programs # tests/netns/test_bench_load.py
 
 bench-relay: bench-deps programs bench-programs ## the relay's speed, fairness, memory (PART=5k QUICK=1 PERF=calls)
 	@$(SUDO) /usr/bin/python3 -m tests.bench $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) \
-		$(if $(PERF),--perf $(PERF))
+		$(if $(PERF),--perf $(PERF)) $(if $(SESSIONS),--sessions $(SESSIONS))

@@ -111,13 +111,46 @@ static void check_account_pool(const struct lyd_node *relay, const struct lyd_no
 		name);
 }
 
+static void check_helos(const struct lyd_node *pool, struct faults *f)
+{
+	CONF_FOR_EACH (helo, pool, "helo")
+		if (!conf_find(pool, "source", conf_value(helo, "source")))
+			fault_at(f, helo, conf_value(helo, "source"),
+				 "not one of this pool's source addresses; add source %s",
+				 conf_value(helo, "source"));
+}
+
+static void check_smart_host(const struct lyd_node *relay, const struct lyd_node *pool,
+			     struct faults *f)
+{
+	const struct lyd_node *smart = conf_child(pool, "smart-host");
+	const char *host = smart ? conf_value(smart, "host") : NULL;
+	const char *tls = smart ? conf_value(smart, "tls") : NULL;
+	bool user = smart && conf_has(smart, "user");
+
+	if (!host)
+		return;
+	if (!strcasecmp(host, conf_value(relay, "host-name")))
+		fault_at(f, conf_child(smart, "host"), host,
+			 "that is this relay itself: its mail would come back for ever");
+	if (user != conf_has(smart, "password"))
+		fault_below(f, smart, user ? "password" : "user",
+			    "missing: user and password go together");
+	if (user && tls && !strcmp(tls, "none"))
+		fault_at(f, conf_child(smart, "tls"), tls,
+			 "the password would be sent in the clear; use starttls-required or "
+			 "implicit, or take user and password out");
+}
+
 static void check_pool_sources(const struct lyd_node *relay, struct faults *f)
 {
 	struct addr_list sources = {0};
 	struct addr a;
 
 	CONF_FOR_EACH (pool, relay, "pool") {
-		if (!conf_has(pool, "source"))
+		check_helos(pool, f);
+		check_smart_host(relay, pool, f);
+		if (!conf_has(pool, "source") && !conf_has(pool, "smart-host"))
 			fault_below(f, pool, "source",
 				    "missing: the pool has no address to send from");
 		CONF_FOR_EACH (n, pool, "source")

@@ -133,7 +133,8 @@ bool certify_is_unchanged(const struct relay_config *a, const struct slice_secre
 
 /* ---- what is told ---- */
 
-static void find_alarm(const struct relay_config *c, const struct certificate *certificate,
+/* What is wrong with it, or soon will be; "" for nothing. */
+static void find_fault(const struct relay_config *c, const struct certificate *certificate,
 		       int64_t now_s, struct buf *out)
 {
 	int64_t left_s = certificate_until_s(certificate) - now_s;
@@ -146,10 +147,36 @@ static void find_alarm(const struct relay_config *c, const struct certificate *c
 	} else if (left_s < CERTIFY_EXPIRY_DAYS * DAY_S) {
 		buf_printf(out, "tls: the certificate expires in %d days: renew it",
 			   (int)(left_s / DAY_S));
-	} else if (certificate_is_self_signed(certificate)) {
+	}
+}
+
+/* The same, and what is right but unwelcome elsewhere. */
+static void find_alarm(const struct relay_config *c, const struct certificate *certificate,
+		       int64_t now_s, struct buf *out)
+{
+	find_fault(c, certificate, now_s, out);
+	if (!out->len && certificate_is_self_signed(certificate))
 		buf_appends(out, "tls: the certificate is self-signed: Gmail and other large "
 				 "senders refuse those");
-	}
+}
+
+json_t *certify_alarm(const struct relay_config *c, const struct slice_secrets *s, int64_t now_s)
+{
+	struct buf says = BUF_INIT;
+	struct certificate *certificate =
+		is_configured(c) ? certificate_new(s->tls_chain, s->tls_key, &says) : NULL;
+	json_t *row = NULL;
+
+	if (certificate)
+		find_fault(c, certificate, now_s, &says);
+	if (says.len)
+		row = json_pack("{s:s, s:s, s:o, s:s}", "alarm", "certificate", "subject",
+				c->tls_chain_file, "says", json_stringn(buf_str(&says), says.len),
+				"mend",
+				"put the renewed files in place, then: request relay reload");
+	certificate_free(certificate);
+	buf_free(&says);
+	return row;
 }
 
 static void put(json_t *out, const char *name, struct buf *text)

@@ -36,4 +36,8 @@ bool certify_is_unchanged(const struct relay_config *a, const struct slice_secre
  * and "alarm" when something is wrong or soon will be. */
 json_t *certify_status(const struct relay_config *c, const struct slice_secrets *s, int64_t now_s);
 
+/* A row for the relay's alarms {"alarm", "subject", "says", "mend"} when a configured certificate
+ * does not fit, has expired or soon will; NULL when all is well. */
+json_t *certify_alarm(const struct relay_config *c, const struct slice_secrets *s, int64_t now_s);
+
 #endif

@@ -112,6 +112,38 @@ static const struct shape http_shape = SHAPE(struct config_listener, http_fields
 
 /* ---- pools and routes ---- */
 
+static const struct shape_field helo_fields[] = {
+	{.name = "source",
+	 .kind = SHAPE_ADDR,
+	 .at = offsetof(struct config_helo, source),
+	 .required = true},
+	{.name = "host-name",
+	 .kind = SHAPE_NAME,
+	 .at = offsetof(struct config_helo, host_name),
+	 .required = true},
+};
+static const struct shape helo_shape = SHAPE(struct config_helo, helo_fields);
+
+static const struct shape_choice smart_host_tls[] = {
+	{"starttls-required", SMART_STARTTLS},
+	{"implicit", SMART_IMPLICIT},
+	{"none", SMART_NONE},
+	{NULL, 0},
+};
+
+static const struct shape_field smart_host_fields[] = {
+	{.name = "host", .kind = SHAPE_NAME, .at = offsetof(struct config_pool, smart_host.host)},
+	NUMBER(struct config_pool, smart_host.port, "port", 1, UINT16_MAX, 0),
+	{.name = "tls",
+	 .kind = SHAPE_CHOICE,
+	 .at = offsetof(struct config_pool, smart_host.tls),
+	 .choices = smart_host_tls,
+	 .otherwise = SMART_STARTTLS},
+	TEXT(struct config_pool, smart_host.user, "user"),
+	TEXT(struct config_pool, smart_host.password, "password"),
+};
+static const struct shape smart_host_shape = SHAPE(struct config_pool, smart_host_fields);
+
 static const struct shape_field ramp_fields[] = {
 	{.name = "begin", .kind = SHAPE_TEXT, .at = offsetof(struct config_pool, ramp_begin)},
 	{.name = "per-day",
@@ -127,6 +159,8 @@ static const struct shape_field pool_fields[] = {
 	KEY(struct config_pool, name),
 	ARRAY(struct config_pool, sources, source_count, "source", SHAPE_ADDRS),
 	NAME(struct config_pool, host_name, "host-name"),
+	LIST(struct config_pool, helos, helo_count, "helo", helo_shape),
+	INSIDE("smart-host", smart_host_shape),
 	TEXTS(struct config_pool, members, "members"),
 	INSIDE("ramp-up", ramp_shape),
 };
@@ -250,6 +284,9 @@ static const struct shape_choice lab_clocks[] = {
 static const struct shape_field lab_fields[] = {
 	NUMBER(relay, lab_smtp_port, "smtp-port", 1, UINT16_MAX, 0),
 	NUMBER(relay, lab_dns_port, "dns-port", 1, UINT16_MAX, 0),
+	TEXT(relay, lab_trust_anchor, "trust-anchor"),
+	NUMBER(relay, lab_sts_port, "sts-port", 1, UINT16_MAX, 0),
+	TEXT(relay, lab_ca_file, "ca-file"),
 	{.name = "clock",
 	 .kind = SHAPE_CHOICE,
 	 .at = offsetof(relay, lab_clock),
@@ -264,6 +301,7 @@ static const struct shape_field relay_fields[] = {
 	 .at = offsetof(relay, host_name),
 	 .required = true},
 	ARRAY(relay, name_servers, name_server_count, "name-server", SHAPE_ADDRS),
+	FLAG(relay, no_dnssec, "no-dnssec"),
 	LIST(relay, listeners, listener_count, "listen", smtp_shape),
 	LIST(relay, listeners, listener_count, "http", http_shape),
 	INSIDE("tls", tls_shape),
@@ -323,6 +361,8 @@ static bool read_secrets(struct relay_config *c, const json_t *secrets, struct b
 
 	c->tls_chain = pem_text(secrets, "tls-chain");
 	c->tls_key = pem_text(secrets, "tls-key");
+	c->root_anchor = pem_text(secrets, "root-anchor");
+	c->authorities = pem_text(secrets, "authorities");
 	c->token_keys = calloc(json_array_size(keys) + 1, sizeof(*c->token_keys));
 	if (!c->token_keys)
 		abort();
@@ -420,6 +460,40 @@ static bool check_account(const struct relay_config *c, const struct config_acco
 	return ok;
 }
 
+static bool has_source(const struct config_pool *p, const struct addr *a)
+{
+	for (size_t i = 0; i < p->source_count; i++)
+		if (addr_cmp(&p->sources[i], a) == 0)
+			return true;
+	return false;
+}
+
+/* The password itself is only in deliver's slice: whether there is one is the model's to check. */
+static bool check_pool(const struct config_pool *p, bool has_smart_host, struct buf *error)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < p->helo_count; i++) {
+		char text[ADDR_STR_MAX];
+		if (has_source(p, &p->helos[i].source))
+			continue;
+		buf_printf(error, "pool[%s]/helo: '%s' is not one of the pool's sources\n", p->name,
+			   addr_format(&p->helos[i].source, text));
+		ok = false;
+	}
+	if (has_smart_host && !*p->smart_host.host) {
+		buf_printf(error, "pool[%s]/smart-host: it needs a host\n", p->name);
+		ok = false;
+	}
+	if (p->smart_host.tls == SMART_NONE && *p->smart_host.user) {
+		buf_printf(error,
+			   "pool[%s]/smart-host: the password of '%s' would be sent without TLS\n",
+			   p->name, p->smart_host.user);
+		ok = false;
+	}
+	return ok;
+}
+
 static bool check_provider(const struct config_provider *p, struct buf *error)
 {
 	if (p->mx.count || provider_is_known(p->name) || strcmp(p->name, PROVIDER_DEFAULT) == 0)
@@ -460,7 +534,7 @@ static bool check_workers(const struct relay_config *c, struct buf *error)
 	return false;
 }
 
-static bool check_references(const struct relay_config *c, struct buf *error)
+static bool check_references(const struct relay_config *c, const json_t *object, struct buf *error)
 {
 	bool ok = check_workers(c, error);
 
@@ -484,6 +558,8 @@ static bool check_references(const struct relay_config *c, struct buf *error)
 	for (size_t i = 0; i < c->provider_count; i++)
 		ok = check_provider(&c->providers[i], error) && ok;
 	for (size_t i = 0; i < c->pool_count; i++) {
+		const json_t *pool = json_array_get(json_object_get(object, "pool"), i);
+		ok = check_pool(&c->pools[i], json_object_get(pool, "smart-host"), error) && ok;
 		ok = check_ramp(&c->pools[i], error) && ok;
 		for (size_t k = 0; k < c->pools[i].members.count; k++) {
 			if (config_account(c, c->pools[i].members.items[k]))
@@ -534,9 +610,13 @@ static void complete(struct relay_config *c, const json_t *relay_object)
 	for (size_t i = 0; i < c->account_count; i++)
 		if (!*c->accounts[i].track_host)
 			set_text(&c->accounts[i].track_host, c->track_host);
-	for (size_t i = 0; i < c->pool_count; i++)
+	for (size_t i = 0; i < c->pool_count; i++) {
+		struct config_smart_host *s = &c->pools[i].smart_host;
 		if (!*c->pools[i].host_name)
 			set_text(&c->pools[i].host_name, c->host_name);
+		if (!s->port)
+			s->port = s->tls == SMART_IMPLICIT ? 465 : s->tls == SMART_NONE ? 25 : 587;
+	}
 	for (size_t i = 0; i < c->account_count; i++)
 		if (c->accounts[i].message_size_max > c->message_size_largest)
 			c->message_size_largest = c->accounts[i].message_size_max;
@@ -558,7 +638,7 @@ struct relay_config *config_parse(const char *json, size_t n, struct buf *error)
 	complete(c, object);
 	if (ok)
 		c->index = config_index_new(c);
-	ok = ok && check_references(c, error);
+	ok = ok && check_references(c, object, error);
 	ok = read_secrets(c, json_object_get(root, "secrets"), error) && ok;
 	json_decref(root);
 	if (ok)
@@ -590,6 +670,8 @@ void config_free(struct relay_config *c)
 	if (c->tls_key)
 		explicit_bzero(c->tls_key, strlen(c->tls_key));
 	free(c->tls_key);
+	free(c->root_anchor);
+	free(c->authorities);
 	if (c->token_keys)
 		explicit_bzero(c->token_keys, c->token_key_count * sizeof(*c->token_keys));
 	free(c->token_keys);

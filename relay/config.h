@@ -81,11 +81,31 @@ struct config_account {
 	struct config_rate rate;     /* recipients */
 };
 
+/* The HELO name of one source address. */
+struct config_helo {
+	struct addr source;
+	char *host_name;
+};
+
+enum smart_host_tls { SMART_STARTTLS, SMART_IMPLICIT, SMART_NONE };
+
+/* Another relay that takes a pool's mail. */
+struct config_smart_host {
+	char *host; /* "": the pool has none */
+	uint16_t port;
+	enum smart_host_tls tls;
+	char *user;
+	char *password; /* presented as it is; "" outside the role deliver */
+};
+
 struct config_pool {
 	char *name;
 	struct addr *sources;
 	size_t source_count;
 	char *host_name; /* HELO; the relay's when left out */
+	struct config_helo *helos;
+	size_t helo_count;
+	struct config_smart_host smart_host;
 	struct config_strings members;
 	char *ramp_begin; /* "2026-11-30", UTC; "" for none */
 	uint32_t *ramp;   /* messages for each address and provider on that day, ... */
@@ -117,6 +137,7 @@ struct relay_config {
 	char *host_name;
 	struct addr *name_servers;
 	size_t name_server_count;
+	bool no_dnssec;
 	struct config_listener *listeners; /* SMTP and HTTP */
 	size_t listener_count;
 	char *tls_chain_file, *tls_key_file;
@@ -134,12 +155,16 @@ struct relay_config {
 	struct config_index *index;    /* of the accounts; NULL in a config made by hand */
 	uint64_t message_size_largest; /* bytes: the most that any account may send */
 	uint32_t retry_first_s, retry_longest_s, expire_s;
-	bool wait_for_clock;                  /* until the kernel says that it is synchronised */
-	uint16_t lab_smtp_port, lab_dns_port; /* 0: the real ones */
-	int lab_clock;                        /* enum lab_clock */
+	bool wait_for_clock; /* until the kernel says that it is synchronised */
+	uint16_t lab_smtp_port, lab_dns_port, lab_sts_port; /* 0: the real ones */
+	char *lab_trust_anchor, *lab_ca_file;
+	int lab_clock; /* enum lab_clock */
 
 	/* Secrets, present only in the slices of the roles that may hold them. */
 	char *tls_chain, *tls_key; /* PEM: accept, http */
+	/* deliver; no secrets, but files that it cannot open: the root's DS or DNSKEY records, one
+	 * a line, and PEM of the authorities that vouch for servers. */
+	char *root_anchor, *authorities;
 	struct config_token_key
 		*token_keys; /* newest first: work, http, and accept its newest id */
 	size_t token_key_count;

@@ -32,6 +32,7 @@ struct client {
 	struct buf in, out;
 	uint64_t waiting; /* the question that a role is working on; 0 for none */
 	enum role_id asked;
+	bool amended; /* main adds to the answer */
 };
 
 struct control {
@@ -94,7 +95,8 @@ static void client_refuse(struct client *k, const char *error, const char *text)
 				   json_sprintf("%s: '%s'", error, safe)));
 }
 
-static void client_ask(struct client *k, enum role_id role, const char *line, size_t n)
+static void client_ask(struct client *k, enum role_id role, bool amended, const char *line,
+		       size_t n)
 {
 	struct channel *c = k->control->owner->channel(role);
 	struct buf text = BUF_INIT;
@@ -106,6 +108,7 @@ static void client_ask(struct client *k, enum role_id role, const char *line, si
 	buf_append(&text, line, n);
 	k->waiting = ++k->control->questions;
 	k->asked = role;
+	k->amended = amended;
 	channel_send(c, MSG_CONTROL, k->waiting, &text, -1);
 	buf_free(&text);
 }
@@ -128,7 +131,7 @@ static void client_line(struct client *k, const char *line, size_t n)
 	else if (verbs[i].role == ROLE_MAIN)
 		client_answer(k, k->control->owner->answer(verb));
 	else
-		client_ask(k, verbs[i].role, line, n);
+		client_ask(k, verbs[i].role, strcmp(verb, "alarms") == 0, line, n);
 	json_decref(question);
 }
 
@@ -196,6 +199,20 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int events)
 	close(fd);
 }
 
+static void client_pass_on(struct client *k, const struct message *m)
+{
+	json_t *answer = k->amended ? json_loadb(m->payload, m->len, 0, NULL) : NULL;
+
+	if (answer) {
+		k->control->owner->amend(answer);
+		client_answer(k, answer);
+		return;
+	}
+	buf_append(&k->out, m->payload, m->len);
+	buf_appendc(&k->out, '\n');
+	client_send(k);
+}
+
 void control_answered(struct control *c, const struct message *m)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -203,9 +220,7 @@ void control_answered(struct control *c, const struct message *m)
 		if (k->fd < 0 || k->waiting != m->id)
 			continue;
 		k->waiting = 0;
-		buf_append(&k->out, m->payload, m->len);
-		buf_appendc(&k->out, '\n');
-		client_send(k);
+		client_pass_on(k, m);
 		client_lines(k);
 		return;
 	}

@@ -27,6 +27,8 @@ struct control;
 struct control_owner {
 	json_t *(*answer)(const char *verb); /* a new reference */
 	struct channel *(*channel)(enum role_id role);
+	/* What main has to add to a role's answer; only to "alarms". */
+	void (*amend)(json_t *answer);
 };
 
 /* Binds the socket, replacing a stale one. NULL with the reason in error. */

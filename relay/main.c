@@ -290,6 +290,14 @@ static json_t *answer_certificate(void)
 	return answer;
 }
 
+static void amend_alarms(json_t *answer)
+{
+	json_t *alarm = certify_alarm(relay.config, &relay.secrets, time(NULL));
+
+	if (alarm && json_array_append_new(json_object_get(answer, "alarms"), alarm) != 0)
+		log_warn("the alarm of the certificate could not be told");
+}
+
 static json_t *answer_listeners(void)
 {
 	return json_pack("{s:b, s:o}", "ok", 1, "listeners", listen_status(relay.listeners));
@@ -324,6 +332,7 @@ static struct channel *control_channel(enum role_id role)
 static const struct control_owner control_owner = {
 	.answer = control_answer,
 	.channel = control_channel,
+	.amend = amend_alarms,
 };
 
 static void on_stop(struct ev_loop *loop, ev_signal *w, int events)

@@ -43,6 +43,21 @@ bool auth_answer_decode(const struct message *in, struct auth_answer *out)
 	return wire_done(&w) && out->verdict <= AUTH_LATER;
 }
 
+void submit_small_encode(const struct submit_small *m, struct buf *out)
+{
+	wire_put_bytes(out, m->envelope, m->envelope_len);
+	wire_put_bytes(out, m->body, m->body_len);
+}
+
+bool submit_small_decode(const struct message *in, struct submit_small *out)
+{
+	struct wire w = reader(in);
+
+	out->envelope = wire_bytes(&w, &out->envelope_len);
+	out->body = wire_bytes(&w, &out->body_len);
+	return wire_done(&w);
+}
+
 void submitted_encode(const struct submitted *m, struct buf *out)
 {
 	wire_put_u8(out, m->status);

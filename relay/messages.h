@@ -31,6 +31,8 @@ enum message_type {
 
 	/* accept, deliver (bounces) -> spool; fd: the message, CRLF lines, dots unstuffed */
 	MSG_SUBMIT, /* payload: an encoded envelope */
+	/* The same of a small message, its bytes in the payload: no descriptor is made for it. */
+	MSG_SUBMIT_SMALL,
 	/* spool -> who submitted, once it is on disk or never will be */
 	MSG_SUBMITTED,
 
@@ -87,6 +89,14 @@ struct auth_answer {
 
 enum submit_status { SUBMIT_KEPT, SUBMIT_FULL, SUBMIT_ERROR };
 
+#define SUBMIT_SMALL_MAX ((size_t)64 * 1024) /* bytes of envelope and message */
+
+/* Both point into the message that they were read from. */
+struct submit_small {
+	const void *envelope, *body;
+	size_t envelope_len, body_len;
+};
+
 struct submitted {
 	uint8_t status;
 	uint64_t message; /* its id, when SUBMIT_KEPT */
@@ -142,6 +152,8 @@ void auth_ask_encode(const struct auth_ask *m, struct buf *out);
 bool auth_ask_decode(const struct message *in, struct auth_ask *out);
 void auth_answer_encode(const struct auth_answer *m, struct buf *out);
 bool auth_answer_decode(const struct message *in, struct auth_answer *out);
+void submit_small_encode(const struct submit_small *m, struct buf *out);
+bool submit_small_decode(const struct message *in, struct submit_small *out);
 void submitted_encode(const struct submitted *m, struct buf *out);
 bool submitted_decode(const struct message *in, struct submitted *out);
 void segment_encode(uint32_t segment, struct buf *out);

@@ -13,23 +13,38 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+	PEM_BYTES_MAX = 256 * 1024,
+	TOKEN_FILE_MAX = 64 * 1024,
+	TOKEN_KEYS_MAX = 64,
+	ANCHOR_BYTES_MAX = 16 * 1024,
+	AUTHORITIES_BYTES_MAX = 2 * 1024 * 1024,
+};
 /* A certificate of our own is made anew so long before it expires. */
 #define RENEW_S ((int64_t)30 * 86400)
-
-enum { PEM_BYTES_MAX = 256 * 1024, TOKEN_FILE_MAX = 64 * 1024, TOKEN_KEYS_MAX = 64 };
 
 #define CHAIN_FILE "relay.crt"
 #define KEY_FILE   "relay.key"
 #define TOKEN_FILE "tracking.keys"
+/* As Debian's dns-root-data and ca-certificates have them. */
+#define ANCHOR_FILE      "/usr/share/dns/root.ds"
+#define AUTHORITIES_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 /* ---- which role may know what ---- */
 
-enum { KNOWS_HASHES = 1, KNOWS_TLS = 2, KNOWS_TOKENS = 4, KNOWS_TOKEN_NUMBER = 8 };
+enum {
+	KNOWS_HASHES = 1,
+	KNOWS_TLS = 2,
+	KNOWS_TOKENS = 4,
+	KNOWS_TOKEN_NUMBER = 8,
+	KNOWS_PEERS = 16, /* how to trust and be trusted by others: anchors, passwords to present */
+};
 
 static const unsigned knows[ROLE_COUNT] = {
 	[ROLE_ACCEPT] = KNOWS_TLS | KNOWS_TOKEN_NUMBER,
 	[ROLE_AUTH] = KNOWS_HASHES,
 	[ROLE_WORK] = KNOWS_TOKENS,
+	[ROLE_DELIVER] = KNOWS_PEERS,
 	[ROLE_HTTP] = KNOWS_TLS | KNOWS_TOKENS,
 };
 
@@ -42,6 +57,16 @@ static void drop_hashes(json_t *root)
 	json_array_foreach(accounts, i, account)
 		json_array_foreach(json_object_get(account, "user"), k, user)
 			json_object_del(user, "password");
+}
+
+static void drop_smart_host_passwords(json_t *root)
+{
+	json_t *pools = json_object_get(json_object_get(root, "gatepost:relay"), "pool");
+	size_t i;
+	json_t *pool;
+
+	json_array_foreach(pools, i, pool)
+		json_object_del(json_object_get(pool, "smart-host"), "password");
 }
 
 static json_t *token_json(const struct config_token_key *key, bool with_secret)
@@ -66,6 +91,12 @@ void slice_make(const char *json, size_t n, enum role_id role, const struct slic
 		fatal("relay.json: cannot be read again");
 	if (!(knows[role] & KNOWS_HASHES))
 		drop_hashes(root);
+	if (knows[role] & KNOWS_PEERS) {
+		json_object_set_new(secrets, "root-anchor", json_string(s->root_anchor));
+		json_object_set_new(secrets, "authorities", json_string(s->authorities));
+	} else {
+		drop_smart_host_passwords(root);
+	}
 	if (knows[role] & KNOWS_TLS) {
 		json_object_set_new(secrets, "tls-chain", json_string(s->tls_chain));
 		json_object_set_new(secrets, "tls-key", json_string(s->tls_key));
@@ -237,6 +268,36 @@ static bool load_tokens(int dir, bool make, struct slice_secrets *out, struct bu
 	return ok;
 }
 
+/*
+ * What deliver trusts: read here, since it can open no file. A host without these files still
+ * relays mail; it verifies nobody then.
+ */
+static bool load_trust(const struct relay_config *c, struct slice_secrets *out, struct buf *error)
+{
+	struct buf anchor = BUF_INIT, authorities = BUF_INIT;
+	bool lab = *c->lab_ca_file, ok = true;
+	const char *ca = lab ? c->lab_ca_file : AUTHORITIES_FILE;
+
+	if (*c->lab_trust_anchor)
+		buf_appends(&anchor, c->lab_trust_anchor);
+	else if (!c->no_dnssec && !c->lab_dns_port &&
+		 !buf_read_file(&anchor, ANCHOR_FILE, ANCHOR_BYTES_MAX))
+		log_warn("cannot read '%s': %s; the DNS is not validated, and there is no DANE",
+			 ANCHOR_FILE, strerror(errno));
+	if (!buf_read_file(&authorities, ca, AUTHORITIES_BYTES_MAX)) {
+		if (lab)
+			buf_printf(error, "lab/ca-file: cannot read '%s': %s\n", ca,
+				   strerror(errno));
+		else
+			log_warn("cannot read '%s': %s; no mail host's certificate can be verified",
+				 ca, strerror(errno));
+		ok = !lab;
+	}
+	out->root_anchor = buf_steal(&anchor);
+	out->authorities = buf_steal(&authorities);
+	return ok;
+}
+
 static int open_keys(const struct relay_config *c, struct buf *error)
 {
 	int dir = open(c->key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -253,7 +314,8 @@ bool slice_secrets_load(const struct relay_config *c, struct slice_secrets *out,
 	int dir = open_keys(c, error);
 	if (dir < 0)
 		return false;
-	bool ok = load_tls(dir, c, out, error) && load_tokens(dir, true, out, error);
+	bool ok = load_tls(dir, c, out, error) && load_tokens(dir, true, out, error) &&
+		  load_trust(c, out, error);
 	close(dir);
 	if (!ok)
 		slice_secrets_free(out);
@@ -279,6 +341,8 @@ void slice_secrets_free(struct slice_secrets *s)
 	if (s->tls_key)
 		explicit_bzero(s->tls_key, strlen(s->tls_key));
 	free(s->tls_key);
+	free(s->root_anchor);
+	free(s->authorities);
 	if (s->token_keys)
 		explicit_bzero(s->token_keys, TOKEN_KEYS_MAX * sizeof(*s->token_keys));
 	free(s->token_keys);

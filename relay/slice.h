@@ -2,11 +2,14 @@
 /*
  * Slices: what each role gets to know of relay.json, and the secrets that go with its duty.
  *
- *   role             relay.json                  secrets
- *   accept           no password hashes          TLS chain and key; the newest tracking key's
- * number auth             whole                       - work             no password hashes
- * tracking keys (signing keys: its own directory) http             no password hashes          TLS
- * chain and key; tracking keys others           no password hashes          -
+ *   role     relay.json                           secrets
+ *   accept   no password hashes                   TLS chain and key; the newest tracking key's
+ * number auth     whole                                - work     no password hashes tracking keys
+ * (signing keys: its own directory) http     no password hashes                   TLS chain and
+ * key; tracking keys deliver  no password hashes                   what others are trusted by: root
+ * anchor, authorities others   no password hashes                   -
+ *
+ * A smart host's password, which has to be presented as it is, is deliver's alone.
  */
 #ifndef GATEPOST_RELAY_SLICE_H
 #define GATEPOST_RELAY_SLICE_H
@@ -17,6 +20,8 @@
 
 struct slice_secrets {
 	char *tls_chain, *tls_key;           /* PEM */
+	char *root_anchor;                   /* DS or DNSKEY records, one a line; "" for none */
+	char *authorities;                   /* PEM; "" for none */
 	struct config_token_key *token_keys; /* newest first */
 	size_t token_key_count;
 };

@@ -26,6 +26,9 @@ enum state {
 	HELO,
 	STARTTLS,
 	HANDSHAKE,
+	AUTH,
+	AUTH_USER,
+	AUTH_PASSWORD,
 	IDLE,
 	MAIL,
 	RCPT,
@@ -51,7 +54,10 @@ struct client {
 	void *arg;
 	struct peer *peer;
 	struct tls_client *tls;
-	char *host, *helo;
+	enum tls_need need;
+	bool implicit;
+	struct tlsa_set *tlsa;
+	char *host, *helo, *next_hop, *user, *password;
 	double time_scale;
 	enum state state;
 	struct reply_extensions extensions;
@@ -179,20 +185,95 @@ static void become_ready(struct client *c)
 		c->handler->ready(c, c->arg);
 }
 
+static bool demands_tls(const struct client *c)
+{
+	return c->need != TLS_MAY && c->need != TLS_NEVER;
+}
+
+static void wipe(struct buf *secret)
+{
+	if (secret->len)
+		explicit_bzero(secret->data, secret->len);
+	buf_free(secret);
+}
+
+/* Where it has to log in, a session is ready after that. */
+static void log_in(struct client *c)
+{
+	struct buf line = BUF_INIT;
+
+	if (!*c->user) {
+		become_ready(c);
+		return;
+	}
+	if (!peer_is_tls(c->peer)) {
+		end(c, "4.7.0 the password is not sent without TLS");
+	} else if (c->extensions.auth_plain) {
+		command_auth_plain(c->user, c->password, &line);
+		peer_say(c->peer, "AUTH PLAIN %s", buf_str(&line));
+		enter(c, AUTH);
+	} else if (c->extensions.auth_login) {
+		peer_say(c->peer, "AUTH LOGIN");
+		enter(c, AUTH_USER);
+	} else {
+		end(c, "4.7.0 the smart host offers neither AUTH PLAIN nor AUTH LOGIN");
+	}
+	wipe(&line);
+}
+
+static void on_auth_user(struct client *c)
+{
+	struct buf line = BUF_INIT;
+
+	command_to_base64(c->user, strlen(c->user), &line);
+	peer_say(c->peer, "%s", buf_str(&line));
+	buf_free(&line);
+	enter(c, AUTH_PASSWORD);
+}
+
+static void on_auth_password(struct client *c)
+{
+	struct buf line = BUF_INIT;
+
+	command_to_base64(c->password, strlen(c->password), &line);
+	peer_say(c->peer, "%s", buf_str(&line));
+	wipe(&line);
+	enter(c, AUTH);
+}
+
 static void on_ehlo(struct client *c)
 {
 	c->extensions = reply_extensions(c->reply);
-	if (c->extensions.starttls && c->tls && !peer_is_tls(c->peer)) {
+	if (peer_is_tls(c->peer) || c->need == TLS_NEVER) {
+		log_in(c);
+	} else if (c->extensions.starttls && c->tls) {
 		peer_say(c->peer, "STARTTLS");
 		enter(c, STARTTLS);
+	} else if (demands_tls(c)) {
+		end(c, c->tls ? "4.7.4 TLS is demanded here, and STARTTLS is not offered"
+			      : "4.7.5 TLS is demanded here, and there are no authorities to "
+				"verify it by");
+	} else {
+		log_in(c);
+	}
+}
+
+static void on_no_starttls(struct client *c)
+{
+	struct buf line = BUF_INIT;
+
+	if (demands_tls(c)) {
+		buf_appends(&line, "4.7.4 TLS is demanded here, and STARTTLS is refused: ");
+		end(c, reply_text(c, &line));
+		buf_free(&line);
 		return;
 	}
-	become_ready(c);
+	log_in(c);
 }
 
 static void on_no_ehlo(struct client *c)
 {
-	if (peer_is_tls(c->peer)) {
+	if (peer_is_tls(c->peer) || demands_tls(c)) {
 		refused(c);
 		return;
 	}
@@ -318,9 +399,12 @@ static const struct {
 	[CONNECT] = {"connecting", 30, odd, odd, odd, odd},
 	[GREETING] = {"the greeting", 300, on_greeting, odd, refused, refused},
 	[EHLO] = {"EHLO", 300, on_ehlo, odd, refused, on_no_ehlo},
-	[HELO] = {"HELO", 300, become_ready, odd, refused, refused},
-	[STARTTLS] = {"STARTTLS", 120, on_starttls, odd, become_ready, become_ready},
+	[HELO] = {"HELO", 300, log_in, odd, refused, refused},
+	[STARTTLS] = {"STARTTLS", 120, on_starttls, odd, on_no_starttls, on_no_starttls},
 	[HANDSHAKE] = {"the TLS handshake", 60, odd, odd, odd, odd},
+	[AUTH] = {"AUTH", 300, become_ready, odd, refused, refused},
+	[AUTH_USER] = {"AUTH LOGIN", 300, odd, on_auth_user, refused, refused},
+	[AUTH_PASSWORD] = {"AUTH LOGIN", 300, odd, on_auth_password, refused, refused},
 	[IDLE] = {"an idle session", 60, refused, refused, refused, refused},
 	[MAIL] = {"MAIL", 300, on_mail, odd, on_mail_refused, on_mail_refused},
 	[RCPT] = {"RCPT", 300, on_recipient, odd, on_recipient_refused, on_recipient_refused},
@@ -340,6 +424,15 @@ static void enter(struct client *c, enum state s)
 
 /* --- what the connection says --- */
 
+/* Its command has not even left: the peer speaks out of turn, and every reply from here on would be
+ * taken for another command's. Within a transaction commands may leave while replies come. */
+static bool is_early(const struct client *c)
+{
+	bool alone = (c->state >= EHLO && c->state <= AUTH_PASSWORD) || c->state == RSET;
+
+	return alone && peer_out(c->peer)->len > 0;
+}
+
 static void on_reply(const struct reply *r, void *arg)
 {
 	struct client *c = arg;
@@ -350,19 +443,58 @@ static void on_reply(const struct reply *r, void *arg)
 	/* RFC 5321 §3.8: 421 at any time means that the peer is closing. */
 	if (r->code == 421)
 		refused(c);
+	else if (is_early(c))
+		odd(c);
 	else
 		steps[r->code / 100 - 2](c);
 }
 
 static void on_connected(void *arg)
 {
-	enter(arg, GREETING);
+	struct client *c = arg;
+
+	if (!c->implicit) {
+		enter(c, GREETING);
+	} else if (!c->tls) {
+		end(c, "4.7.5 TLS is demanded here, and there are no authorities to verify it by");
+	} else {
+		peer_start_tls(c->peer, c->tls, c->host);
+		enter(c, HANDSHAKE);
+	}
+}
+
+/* Is the TLS what is demanded? */
+static bool tls_holds(struct client *c, struct buf *why)
+{
+	const char *const names[] = {c->host, c->next_hop};
+
+	switch (c->need) {
+	case TLS_DANE:
+		return tlsa_verify(c->tlsa, peer_chain(c->peer), names, 2, why);
+	case TLS_TRUSTED:
+		return peer_is_trusted(c->peer, why);
+	default:
+		return true;
+	}
 }
 
 static void on_secured(void *arg)
 {
 	struct client *c = arg;
+	struct buf why = BUF_INIT;
 
+	if (!tls_holds(c, &why)) {
+		struct buf text = BUF_INIT;
+		buf_printf(&text, "4.7.5 %s", buf_str(&why));
+		end(c, buf_str(&text));
+		buf_free(&text);
+		buf_free(&why);
+		return;
+	}
+	if (c->implicit) {
+		enter(c, GREETING);
+		return;
+	}
 	/* RFC 3207 §4.2: what was said before does not count. */
 	memset(&c->extensions, 0, sizeof(c->extensions));
 	peer_say(c->peer, "EHLO %s", c->helo);
@@ -412,8 +544,13 @@ static void destroy(struct client *c)
 {
 	peer_close(c->peer);
 	free_results(c->results, c->mail.recipient_count);
+	tlsa_set_drop(c->tlsa);
+	explicit_bzero(c->password, strlen(c->password));
 	free(c->host);
 	free(c->helo);
+	free(c->next_hop);
+	free(c->user);
+	free(c->password);
 	free(c);
 }
 
@@ -422,7 +559,7 @@ static void on_broken(const char *why, void *arg)
 	struct client *c = arg;
 	enum client_end how = CLIENT_END_IDLE;
 
-	if (c->state == HANDSHAKE)
+	if (c->state == HANDSHAKE && !demands_tls(c))
 		how = CLIENT_END_TLS;
 	else if (!c->was_ready)
 		how = CLIENT_END_NEVER_READY;
@@ -449,7 +586,7 @@ static const struct peer_handler peer_handler = {
 
 static char *copy(const char *s)
 {
-	char *c = strdup(s);
+	char *c = strdup(s ? s : "");
 
 	if (!c)
 		abort();
@@ -466,7 +603,13 @@ struct client *client_open(struct ev_loop *loop, const struct client_target *t,
 	c->loop = loop;
 	c->handler = h;
 	c->arg = arg;
-	c->tls = t->tls;
+	c->tls = t->need == TLS_NEVER ? NULL : t->tls;
+	c->need = t->need;
+	c->implicit = t->implicit;
+	c->tlsa = tlsa_set_keep(t->tlsa);
+	c->next_hop = copy(t->next_hop);
+	c->user = copy(t->user);
+	c->password = copy(t->password);
 	c->time_scale = (t->time_percent ? t->time_percent : 100) / 100.0;
 	c->host = copy(t->host);
 	c->helo = copy(t->helo);

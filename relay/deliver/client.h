@@ -2,11 +2,12 @@
 /*
  * One SMTP session with one address of one host (RFC 5321), as its client.
  *
- * It connects, greets, starts TLS where that is offered (RFC 3207; opportunistic), and then carries
- * one mail after the other until it is closed. A mail goes to several recipients in one
- * transaction, pipelined where the peer can (RFC 2920), and each recipient gets a result of its
- * own. Nothing blocks and every wait is bounded (RFC 5321 §4.5.3.2), each reply as a whole, so a
- * peer that sends a byte a minute gains nothing.
+ * It connects, greets, starts TLS where that is offered (RFC 3207) or from the first byte, makes
+ * sure that the TLS is what is demanded (tlspolicy.h), logs in where it is told to (RFC 4954, never
+ * in the clear), and then carries one mail after the other until it is closed. A mail goes to
+ * several recipients in one transaction, pipelined where the peer can (RFC 2920), and each
+ * recipient gets a result of its own. Nothing blocks and every wait is bounded (RFC 5321
+ * §4.5.3.2), each reply as a whole, so a peer that sends a byte a minute gains nothing.
  *
  * Calls come in this order: ready, then client_send(), done, ready, ... and at last closed, after
  * which the session is gone. A session that breaks off within a mail calls done, then closed. No
@@ -20,6 +21,7 @@
 #include "lib/tls.h"
 #include "relay/deliver/command.h"
 #include "relay/deliver/reply.h"
+#include "relay/deliver/tlspolicy.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -36,10 +38,18 @@ struct client_target {
 	const char *host; /* for SNI */
 	struct addr addr;
 	uint16_t port;
-	struct addr source;     /* AF_UNSPEC: the kernel's choice */
-	const char *helo;       /* copied, as host is */
-	struct tls_client *tls; /* NULL: never TLS; else it outlives the session */
-	unsigned time_percent;  /* of the RFC's time-outs; 0 stands for 100 */
+	struct addr source; /* AF_UNSPEC: the kernel's choice */
+	const char *helo;   /* copied, as host is */
+	enum tls_need need;
+	bool implicit; /* TLS from the first byte */
+	/* It outlives the session. A verifying one for TLS_TRUSTED; NULL where none could be made.
+	 */
+	struct tls_client *tls;
+	struct tlsa_set *tlsa; /* TLS_DANE: kept */
+	const char
+		*next_hop; /* the recipient's domain: what a certificate under DANE-TA may name */
+	const char *user, *password; /* copied; NULL or "": no AUTH */
+	unsigned time_percent;       /* of the RFC's time-outs; 0 stands for 100 */
 };
 
 enum client_outcome {
@@ -61,7 +71,7 @@ enum client_end {
 	CLIENT_END_IDLE,   /* asked to close, or the peer closed an idle session */
 	CLIENT_END_BROKEN, /* after it had been ready */
 	CLIENT_END_NEVER_READY,
-	CLIENT_END_TLS, /* STARTTLS was taken and then failed: try again without */
+	CLIENT_END_TLS, /* a TLS that nobody demanded failed: try again without */
 };
 
 struct client_handler {

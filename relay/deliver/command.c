@@ -3,6 +3,8 @@
 
 #include "relay/spool/envelope.h"
 
+#include <string.h>
+
 void command_mail(const struct client_mail *m, const struct reply_extensions *e, struct buf *out)
 {
 	buf_printf(out, "MAIL FROM:<%s>", m->sender);
@@ -73,4 +75,35 @@ const char *command_cannot(const struct client_mail *m, const struct reply_exten
 	if (e->size_max && m->size > e->size_max)
 		return "552 5.3.4 the message is larger than the peer takes";
 	return NULL;
+}
+
+void command_to_base64(const char *bytes, size_t n, struct buf *out)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *b = (const unsigned char *)bytes;
+
+	for (size_t i = 0; i < n; i += 3) {
+		unsigned word = (unsigned)b[i] << 16;
+
+		word |= i + 1 < n ? (unsigned)b[i + 1] << 8 : 0;
+		word |= i + 2 < n ? b[i + 2] : 0;
+		buf_appendc(out, letters[word >> 18]);
+		buf_appendc(out, letters[word >> 12 & 63]);
+		buf_appendc(out, i + 1 < n ? letters[word >> 6 & 63] : '=');
+		buf_appendc(out, i + 2 < n ? letters[word & 63] : '=');
+	}
+}
+
+void command_auth_plain(const char *user, const char *password, struct buf *out)
+{
+	struct buf text = BUF_INIT;
+
+	buf_appendc(&text, '\0');
+	buf_appends(&text, user);
+	buf_appendc(&text, '\0');
+	buf_appends(&text, password);
+	command_to_base64(text.data, text.len, out);
+	explicit_bzero(text.data, text.len);
+	buf_free(&text);
 }

@@ -38,6 +38,10 @@ void command_mail(const struct client_mail *m, const struct reply_extensions *e,
 void command_rcpt(const struct client_recipient *r, const struct reply_extensions *e,
 		  struct buf *out);
 
+/* What stands behind "AUTH PLAIN " (RFC 4616), and base64 (RFC 4648 §4) of any bytes. */
+void command_auth_plain(const char *user, const char *password, struct buf *out);
+void command_to_base64(const char *bytes, size_t n, struct buf *out);
+
 /* NULL, or the reply that stands for what such a peer cannot be given: "554 5.6.7 ...". */
 const char *command_cannot(const struct client_mail *m, const struct reply_extensions *e);
 

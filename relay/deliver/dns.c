@@ -230,9 +230,10 @@ struct dns_query {
 	ev_timer later;
 	enum dns_status status;
 	struct dns_record *records;
+	void *packet; /* what their data lies in */
 	size_t count;
 	bool secure;
-	char why[128];
+	char why[256];
 };
 
 static void query_free(struct dns_query *q)
@@ -242,6 +243,7 @@ static void query_free(struct dns_query *q)
 	if (q->next)
 		q->next->link = q->link;
 	free(q->records);
+	free(q->packet);
 	free(q);
 }
 
@@ -251,6 +253,7 @@ static void query_finish(struct dns_query *q)
 	dns_answer_fn *fn = q->fn;
 	void *arg = q->arg;
 	struct dns_record *records = q->records;
+	void *packet = q->packet;
 	char why[sizeof(q->why)];
 	struct dns_answer a = {.status = q->status,
 			       .records = records,
@@ -260,10 +263,12 @@ static void query_finish(struct dns_query *q)
 
 	memcpy(why, q->why, sizeof(why));
 	q->records = NULL;
+	q->packet = NULL;
 	query_free(q);
 	if (fn)
 		fn(&a, arg);
 	free(records);
+	free(packet);
 }
 
 static void on_later(struct ev_loop *loop, ev_timer *w, int revents)
@@ -285,8 +290,10 @@ static void query_read(struct dns_query *q, const void *packet, int len)
 	unsigned rcode;
 
 	q->records = calloc(DNS_RECORDS_MAX, sizeof(*q->records));
-	if (!q->records)
+	q->packet = malloc((size_t)len);
+	if (!q->records || !q->packet)
 		abort();
+	packet = memcpy(q->packet, packet, (size_t)len);
 	if (!dnsmsg_read(packet, (size_t)len, q->type, q->records, DNS_RECORDS_MAX, &q->count,
 			 &rcode))
 		query_fail(q, "a damaged DNS answer");
@@ -407,7 +414,6 @@ static bool set_servers(struct ub_ctx *ctx, const struct addr *servers, size_t c
 static const struct {
 	const char *name, *value;
 } options[] = {
-	{"module-config:", "iterator"},
 	{"do-not-query-localhost:", "no"}, /* a resolver on this box, or a test's */
 	{"outgoing-range:", "256"},
 	{"num-queries-per-thread:", "1024"},
@@ -431,6 +437,24 @@ static bool set_options(struct ub_ctx *ctx, struct buf *error)
 	return true;
 }
 
+/* libunbound takes one record at a time. */
+static bool set_anchor(struct ub_ctx *ctx, const char *anchor, struct buf *error)
+{
+	char *copy = strdup(anchor), *rest = copy;
+	int err;
+
+	if (!copy)
+		abort();
+	err = ub_ctx_set_option(ctx, "module-config:", *anchor ? "validator iterator" : "iterator");
+	for (char *line; !err && (line = strsep(&rest, "\n"));)
+		if (*line && *line != ';')
+			err = ub_ctx_add_ta(ctx, line);
+	if (err)
+		buf_printf(error, "the trust anchor of the DNS is refused: %s", ub_strerror(err));
+	free(copy);
+	return !err;
+}
+
 static void on_first(const struct dns_answer *a, void *arg)
 {
 	(void)a;
@@ -438,7 +462,7 @@ static void on_first(const struct dns_answer *a, void *arg)
 }
 
 struct dns *dns_open(struct ev_loop *loop, const struct addr *servers, size_t count, uint16_t port,
-		     struct buf *error)
+		     const char *anchor, struct buf *error)
 {
 	struct dns *d = calloc(1, sizeof(*d));
 
@@ -453,7 +477,8 @@ struct dns *dns_open(struct ev_loop *loop, const struct addr *servers, size_t co
 		free(d);
 		return NULL;
 	}
-	if (!set_options(d->ctx, error) || !set_servers(d->ctx, servers, count, port, error)) {
+	if (!set_options(d->ctx, error) || !set_anchor(d->ctx, anchor, error) ||
+	    !set_servers(d->ctx, servers, count, port, error)) {
 		dns_close(d);
 		return NULL;
 	}

@@ -20,10 +20,11 @@ struct dns;
 
 /*
  * servers[count] are asked, at that port (0: 53). Without any, those of /etc/resolv.conf, and
- * without that the root servers. NULL with the reason in error.
+ * without that the root servers. Answers are validated from anchor on (DS or DNSKEY records of the
+ * root, one a line), or not at all when it is "". NULL with the reason in error.
  */
 struct dns *dns_open(struct ev_loop *loop, const struct addr *servers, size_t count, uint16_t port,
-		     struct buf *error);
+		     const char *anchor, struct buf *error);
 
 /* No answer comes after this. */
 void dns_close(struct dns *d);

@@ -117,6 +117,15 @@ static void take_data(struct cursor *c, uint16_t type, unsigned size, struct dns
 		memcpy(a->bytes, c->start + c->at, size);
 		c->at += size;
 		break;
+	case DNS_TXT:
+	case DNS_TLSA:
+		out->data = c->start + c->at;
+		out->data_len = size;
+		c->at += size;
+		break;
+	case DNS_CNAME:
+		take_name(c, out->name);
+		break;
 	default:
 		break;
 	}
@@ -140,7 +149,7 @@ bool dnsmsg_read(const void *bytes, size_t n, uint16_t type, struct dns_record *
 		struct dns_record *r = &out[*count];
 
 		memset(r, 0, sizeof(*r));
-		take_name(&c, NULL);
+		take_name(&c, type == DNS_A || type == DNS_AAAA ? r->name : NULL);
 		unsigned its_type = take(&c, 2), its_class = take(&c, 2);
 		r->ttl_s = take(&c, 4);
 		unsigned size = take(&c, 2);
@@ -156,4 +165,21 @@ bool dnsmsg_read(const void *bytes, size_t n, uint16_t type, struct dns_record *
 		c.at = end;
 	}
 	return !c.failed;
+}
+
+bool dnsmsg_text(const struct dns_record *r, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	for (size_t at = 0; at < r->data_len;) {
+		size_t n = r->data[at++];
+
+		if (n > r->data_len - at || n >= cap - len || memchr(r->data + at, '\0', n))
+			return false;
+		memcpy(out + len, r->data + at, n);
+		at += n;
+		len += n;
+	}
+	out[len] = '\0';
+	return true;
 }

@@ -14,7 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_AAAA = 28 };
+enum dns_type {
+	DNS_A = 1,
+	DNS_CNAME = 5,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+	DNS_TLSA = 52,
+};
 
 enum dns_limit {
 	DNS_NAME_MAX = 256,   /* as text, with its NUL */
@@ -23,9 +30,14 @@ enum dns_limit {
 
 struct dns_record {
 	uint32_t ttl_s;
-	uint16_t preference;     /* DNS_MX */
-	char name[DNS_NAME_MAX]; /* DNS_MX: lower case, without the last dot; "" is the root */
-	struct addr addr;        /* DNS_A, DNS_AAAA */
+	uint16_t preference; /* DNS_MX */
+	/* Lower case, without the last dot; "" is the root. DNS_MX: the host; DNS_A, DNS_AAAA:
+	 * whose address it is, which is another name than the one asked for where that is an alias.
+	 */
+	char name[DNS_NAME_MAX];
+	struct addr addr;    /* DNS_A, DNS_AAAA */
+	const uint8_t *data; /* DNS_TXT, DNS_TLSA: as it came, inside the message */
+	size_t data_len;
 };
 
 /*
@@ -34,5 +46,9 @@ struct dns_record {
  */
 bool dnsmsg_read(const void *bytes, size_t n, uint16_t type, struct dns_record *out, size_t cap,
 		 size_t *count, unsigned *rcode);
+
+/* The strings of a DNS_TXT, joined (RFC 1035 §3.3.14). False when they are damaged, or hold a NUL
+ * or do not fit. */
+bool dnsmsg_text(const struct dns_record *r, char *out, size_t cap);
 
 #endif

@@ -107,13 +107,38 @@ void dsn_status(const char *reply, char class, char out[12])
 		snprintf(out, 12, "%c.0.0", class);
 }
 
+static const struct {
+	const char *name, *subject, *before, *behind; /* the text, but for our name */
+	char class;                                   /* of the status */
+	uint8_t notify;
+} kinds[DSN_ACTIONS] = {
+	[DSN_FAILED] = {"failed", "Undelivered mail returned to sender",
+			"Your message could not be delivered to the recipients below, and will "
+			"not be\r\ntried again. This report was made by the mail relay",
+			".", '5', NOTIFY_FAILURE},
+	[DSN_DELAYED] = {"delayed", "Mail not delivered yet",
+			 "Your message has not been delivered to the recipients below yet. You "
+			 "need not\r\nsend it again: the mail relay",
+			 " goes on trying.", '4', NOTIFY_DELAY},
+	[DSN_RELAYED] = {"relayed", "Mail passed on",
+			 "Your message to the recipients below was taken by the host that is "
+			 "named. That\r\nhost does not report whether it arrives, so this is the "
+			 "last report. It was made by\r\nthe mail relay",
+			 ".", '2', NOTIFY_SUCCESS},
+};
+
+const char *dsn_subject(enum dsn_action action)
+{
+	return kinds[action].subject;
+}
+
 bool dsn_wanted(const struct envelope *e, const struct recipient *r, enum dsn_action action)
 {
-	uint8_t bit = action == DSN_FAILED ? NOTIFY_FAILURE : NOTIFY_DELAY;
-
 	if (!*e->sender)
 		return false;
-	return r->notify == 0 || (!(r->notify & NOTIFY_NEVER) && (r->notify & bit));
+	/* Failure and delay are told unless somebody said otherwise, success when asked for. */
+	return (r->notify == 0 && action != DSN_RELAYED) ||
+	       (!(r->notify & NOTIFY_NEVER) && (r->notify & kinds[action].notify));
 }
 
 /* --- the three parts --- */
@@ -122,9 +147,7 @@ static void add_header(const struct dsn *d, const char *boundary, bool eight_bit
 {
 	buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", d->host);
 	add(out, d->original->sender);
-	buf_printf(out, ">\r\nSubject: %s\r\nDate: ",
-		   d->action == DSN_FAILED ? "Undelivered mail returned to sender"
-					   : "Mail not delivered yet");
+	buf_printf(out, ">\r\nSubject: %s\r\nDate: ", dsn_subject(d->action));
 	trace_date((int64_t)(d->now_ms / 1000), out);
 	buf_printf(out,
 		   "\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-replied\r\n"
@@ -144,16 +167,7 @@ static void add_header(const struct dsn *d, const char *boundary, bool eight_bit
 
 static void add_text(const struct dsn *d, struct buf *out)
 {
-	if (d->action == DSN_FAILED)
-		buf_printf(out,
-			   "Your message could not be delivered to the recipients below, and will "
-			   "not be\r\ntried again. This report was made by the mail relay %s.\r\n",
-			   d->host);
-	else
-		buf_printf(out,
-			   "Your message has not been delivered to the recipients below yet. You "
-			   "need not\r\nsend it again: the mail relay %s goes on trying.\r\n",
-			   d->host);
+	buf_printf(out, "%s %s%s\r\n", kinds[d->action].before, d->host, kinds[d->action].behind);
 	if (*d->original->subject) {
 		buf_appends(out, "\r\nSubject: ");
 		add(out, d->original->subject);
@@ -180,7 +194,7 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, st
 	char status[12];
 	bool from_peer = *r->host && strspn(r->reply, "0123456789") == 3;
 
-	dsn_status(r->reply, d->action == DSN_FAILED ? '5' : '4', status);
+	dsn_status(r->reply, kinds[d->action].class, status);
 	buf_appends(out, "\r\n");
 	if (*r->orcpt) {
 		buf_appends(out, "Original-Recipient: ");
@@ -190,8 +204,7 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, st
 	buf_printf(out, "Final-Recipient: %s; ",
 		   ascii(r->address, strlen(r->address)) ? "rfc822" : "utf-8");
 	add_ascii(out, r->address);
-	buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n",
-		   d->action == DSN_FAILED ? "failed" : "delayed", status);
+	buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n", kinds[d->action].name, status);
 	if (from_peer) {
 		buf_appends(out, "Remote-MTA: dns; ");
 		add_clean(out, r->host, strcspn(r->host, " "));

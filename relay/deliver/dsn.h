@@ -20,7 +20,9 @@ enum dsn_limit {
 	DSN_HEADER_MAX = 64 * 1024, /* bytes of the original's header that are returned */
 };
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED };
+/* Relayed: a peer that sends no such reports has taken it, and success was to be told (RFC 3461
+ * §5.2.2). */
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_ACTIONS };
 
 struct dsn_recipient {
 	const char *address;
@@ -51,7 +53,10 @@ bool dsn_make(const struct dsn *d, struct buf *out);
  */
 void dsn_status(const char *reply, char class, char out[12]);
 
-/* Is this recipient's sender to be told that it failed (RFC 3461 §4.1)? */
+/* "Undelivered mail returned to sender". */
+const char *dsn_subject(enum dsn_action action);
+
+/* Is this recipient's sender to be told of that (RFC 3461 §4.1)? */
 bool dsn_wanted(const struct envelope *e, const struct recipient *r, enum dsn_action action);
 
 #endif

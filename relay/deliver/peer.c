@@ -347,6 +347,16 @@ const char *peer_tls_name(const struct peer *p)
 	return p->stream ? stream_tls_name(p->stream) : "";
 }
 
+bool peer_is_trusted(const struct peer *p, struct buf *why)
+{
+	return p->stream && stream_peer_trusted(p->stream, why);
+}
+
+const struct mbedtls_x509_crt *peer_chain(const struct peer *p)
+{
+	return p->stream ? stream_peer_chain(p->stream) : NULL;
+}
+
 struct addr peer_source(const struct peer *p)
 {
 	return p->source;

@@ -53,6 +53,9 @@ void peer_break(struct peer *p, const char *why);
 
 bool peer_is_tls(const struct peer *p);
 const char *peer_tls_name(const struct peer *p);
+/* As in lib/tls.h, of what the peer showed in the handshake. */
+bool peer_is_trusted(const struct peer *p, struct buf *why);
+const struct mbedtls_x509_crt *peer_chain(const struct peer *p);
 struct addr peer_source(const struct peer *p);
 
 #endif

@@ -157,6 +157,17 @@ void reply_line(const struct reply *r, size_t max, struct buf *out)
 
 /* --- EHLO --- */
 
+/* RFC 4954 §3; "AUTH=LOGIN" is how it was written before there was a standard. */
+static void take_mechanisms(struct reply_extensions *e, const char *s, size_t n)
+{
+	for (size_t i = 0, len; i < n; i += len + 1) {
+		for (len = 0; i + len < n && !strchr(" =", s[i + len]);)
+			len++;
+		e->auth_plain |= len == 5 && strncasecmp(s + i, "PLAIN", 5) == 0;
+		e->auth_login |= len == 5 && strncasecmp(s + i, "LOGIN", 5) == 0;
+	}
+}
+
 static void take_extension(struct reply_extensions *e, const char *s, size_t n)
 {
 	const struct {
@@ -175,6 +186,8 @@ static void take_extension(struct reply_extensions *e, const char *s, size_t n)
 
 	while (word < n && s[word] != ' ' && s[word] != '=')
 		word++;
+	if (word == 4 && strncasecmp(s, "AUTH", 4) == 0)
+		take_mechanisms(e, s + word, n - word);
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		if (strlen(known[i].name) != word || strncasecmp(known[i].name, s, word) != 0)
 			continue;

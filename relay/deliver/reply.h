@@ -52,6 +52,7 @@ void reply_line(const struct reply *r, size_t max, struct buf *out);
 /* What EHLO's reply offers (RFC 5321 §4.1.1.1). */
 struct reply_extensions {
 	bool pipelining, eight_bit, size, smtputf8, dsn, starttls, enhanced;
+	bool auth_plain, auth_login;
 	unsigned long long size_max; /* bytes; 0 for no bound given */
 };
 

@@ -12,6 +12,14 @@ struct host {
 	uint16_t preference;
 	struct addr v4[RESOLVE_TARGETS_MAX], v6[RESOLVE_TARGETS_MAX];
 	size_t v4_count, v6_count;
+	char owner[DNS_NAME_MAX]; /* whose addresses they are: another name for an alias */
+	bool secure;              /* DNSSEC vouches for all of them */
+	struct resolve_query *query;
+	struct dane_query *dane_query;
+	enum dane_status dane;
+	struct tlsa_set *tlsa;
+	char base[DNS_NAME_MAX];
+	char dane_why[256];
 };
 
 /* A question for one host's addresses of one family. */
@@ -32,8 +40,16 @@ struct resolve_query {
 	struct host hosts[RESOLVE_HOSTS_MAX];
 	size_t host_count;
 	struct lookup lookups[2 * RESOLVE_HOSTS_MAX];
+	size_t lookup_count;
 	size_t waiting; /* look-ups without an answer */
 	bool failed;    /* one of them failed for now */
+	bool secure;    /* DNSSEC vouches for the list of hosts */
+	bool ours;      /* we are among them */
+	bool any_rule;  /* nobody's TLS is of interest: a host was asked for */
+	bool complete;  /* all is known but perhaps the policy */
+	struct sts_query *sts_query;
+	struct sts_policy *sts;
+	char skipped[400]; /* why a host was left out */
 	struct resolve_target targets[RESOLVE_TARGETS_MAX];
 };
 
@@ -115,6 +131,7 @@ static const struct {
 	const char *enhanced, *text;
 } refusals[] = {
 	[RESOLVE_LATER] = {"4.4.3", "the DNS could not say where mail for %s goes"},
+	[RESOLVE_UNSAFE] = {"4.7.5", "no mail host of %s may get mail now"},
 	[RESOLVE_NO_DOMAIN] = {"5.1.2", "there is no domain %s"},
 	[RESOLVE_NO_MAIL] = {"5.1.10", "%s takes no mail (null MX)"},
 	[RESOLVE_NO_HOST] = {"5.4.4", "the mail hosts of %s have no address"},
@@ -136,7 +153,9 @@ static void give(struct resolve_query *q)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		snprintf(text, sizeof(text), refusals[a->status].text, q->domain);
 #pragma GCC diagnostic pop
-		snprintf(a->why, sizeof(a->why), "%s %s", refusals[a->status].enhanced, text);
+		bool why = a->status == RESOLVE_UNSAFE || a->status == RESOLVE_LATER;
+		snprintf(a->why, sizeof(a->why), "%s %s%s%s", refusals[a->status].enhanced, text,
+			 why && *q->skipped ? ": " : "", why ? q->skipped : "");
 		a->count = 0;
 	}
 	q->fn = NULL;
@@ -144,7 +163,8 @@ static void give(struct resolve_query *q)
 	resolve_cancel(q);
 }
 
-static void add_target(struct resolve_query *q, const struct host *h, const struct addr *addr)
+static void add_target(struct resolve_query *q, const struct host *h, const struct addr *addr,
+		       const struct tls_rule *rule)
 {
 	if (q->answer.count == RESOLVE_TARGETS_MAX)
 		return;
@@ -152,6 +172,9 @@ static void add_target(struct resolve_query *q, const struct host *h, const stru
 	memcpy(t->host, h->name, sizeof(t->host));
 	t->addr = *addr;
 	t->preference = h->preference;
+	t->tls = *rule;
+	t->tlsa = h->tlsa;
+	memcpy(t->base, *h->base ? h->base : h->name, sizeof(t->base));
 }
 
 static bool host_is_ours(const struct resolve_query *q, const struct host *h)
@@ -168,45 +191,108 @@ static bool host_is_ours(const struct resolve_query *q, const struct host *h)
 	return false;
 }
 
-/* All addresses are known that will be. */
-static void finish(struct resolve_query *q)
+/* A host may be passed over: another one of the domain's may get the mail. */
+static void add_host_targets(struct resolve_query *q, const struct host *h)
 {
-	size_t end = q->host_count;
-	bool ours = false;
+	struct tls_rule rule = {TLS_MAY, "opportunistic", NULL};
 
-	for (size_t i = 0; i < q->host_count && !ours; i++)
-		if (host_is_ours(q, &q->hosts[i])) {
-			ours = true;
-			end = i;
-		}
-	while (ours && end > 0 && q->hosts[end - 1].preference == q->hosts[end].preference)
-		end--;
-	for (size_t i = 0; i < end; i++) {
-		const struct host *h = &q->hosts[i];
-
-		for (size_t k = 0; k < h->v4_count; k++)
-			add_target(q, h, &h->v4[k]);
-		for (size_t k = 0; k < h->v6_count; k++)
-			add_target(q, h, &h->v6[k]);
+	if (!q->any_rule)
+		rule = tls_decide(h->dane, h->tlsa, q->sts, h->name);
+	if (rule.skip) {
+		snprintf(q->skipped, sizeof(q->skipped), "%s: %s", h->name,
+			 *h->dane_why ? h->dane_why : rule.skip);
+		return;
 	}
+	for (size_t k = 0; k < h->v4_count; k++)
+		add_target(q, h, &h->v4[k], &rule);
+	for (size_t k = 0; k < h->v6_count; k++)
+		add_target(q, h, &h->v6[k], &rule);
+}
+
+/* All is known that will be. */
+static void conclude(struct resolve_query *q)
+{
+	q->complete = true;
+	if (q->sts_query)
+		return;
+	for (size_t i = 0; i < q->host_count; i++)
+		add_host_targets(q, &q->hosts[i]);
 	if (q->answer.count)
 		q->answer.status = RESOLVE_FOUND;
+	else if (*q->skipped && !q->failed)
+		q->answer.status = RESOLVE_UNSAFE;
 	else if (q->failed)
 		q->answer.status = RESOLVE_LATER;
 	else
-		q->answer.status = ours ? RESOLVE_OURSELVES : RESOLVE_NO_HOST;
+		q->answer.status = q->ours ? RESOLVE_OURSELVES : RESOLVE_NO_HOST;
 	give(q);
 }
 
-static void on_address(const struct dns_answer *a, void *arg)
+static void on_dane(const struct dane_answer *a, void *arg)
 {
-	struct lookup *l = arg;
-	struct resolve_query *q = l->query;
-	struct host *h = l->host;
+	struct host *h = arg;
+	struct resolve_query *q = h->query;
 
-	l->dns = NULL;
-	q->failed |= a->status == DNS_FAILED;
-	for (size_t i = 0; a->status == DNS_FOUND && i < a->count; i++) {
+	h->dane_query = NULL;
+	h->dane = a->status;
+	if (a->status == DANE_FOUND) {
+		h->tlsa = tlsa_set_keep(a->records);
+		snprintf(h->base, sizeof(h->base), "%s", a->base);
+	}
+	if (a->status == DANE_FAILED)
+		snprintf(h->dane_why, sizeof(h->dane_why), "%s", a->why);
+	if (--q->waiting == 0)
+		conclude(q);
+}
+
+/* RFC 7672 §2.2.1: only where DNSSEC vouches for the way to the host is a question worth it. */
+static bool wants_dane(const struct resolve_query *q, const struct host *h)
+{
+	return q->secure && h->v4_count + h->v6_count > 0 &&
+	       (h->secure || strcmp(h->owner, h->name) != 0);
+}
+
+static void ask_dane(struct resolve_query *q)
+{
+	size_t asked = 0;
+
+	/* Counted before the first answer can come. */
+	for (size_t i = 0; i < q->host_count; i++)
+		q->waiting += wants_dane(q, &q->hosts[i]);
+	for (size_t i = 0; i < q->host_count; i++) {
+		struct host *h = &q->hosts[i];
+		if (!wants_dane(q, h))
+			continue;
+		h->query = q;
+		h->dane_query =
+			dane_ask(q->resolver->dns, h->name, h->owner, h->secure, on_dane, h);
+		asked++;
+	}
+	if (!asked)
+		conclude(q);
+}
+
+/* All addresses are known that will be. Where we are among the hosts, the worse ones go too. */
+static void finish(struct resolve_query *q)
+{
+	size_t end = q->host_count;
+
+	for (size_t i = 0; i < q->host_count && !q->ours; i++)
+		if (host_is_ours(q, &q->hosts[i])) {
+			q->ours = true;
+			end = i;
+		}
+	while (q->ours && end > 0 && q->hosts[end - 1].preference == q->hosts[end].preference)
+		end--;
+	q->host_count = end;
+	ask_dane(q);
+}
+
+static void take_addresses(struct host *h, const struct dns_answer *a)
+{
+	h->secure = a->secure && (h->secure || h->v4_count + h->v6_count == 0);
+	memcpy(h->owner, a->records[0].name, sizeof(h->owner));
+	for (size_t i = 0; i < a->count; i++) {
 		const struct addr *addr = &a->records[i].addr;
 
 		if (addr->family == AF_INET && h->v4_count < RESOLVE_TARGETS_MAX)
@@ -214,14 +300,28 @@ static void on_address(const struct dns_answer *a, void *arg)
 		else if (addr->family == AF_INET6 && h->v6_count < RESOLVE_TARGETS_MAX)
 			h->v6[h->v6_count++] = *addr;
 	}
+}
+
+static void on_address(const struct dns_answer *a, void *arg)
+{
+	struct lookup *l = arg;
+	struct resolve_query *q = l->query;
+
+	l->dns = NULL;
+	if (a->status == DNS_FAILED) {
+		q->failed = true;
+		snprintf(q->skipped, sizeof(q->skipped), "%s: %s", l->host->name, a->why);
+	} else if (a->status == DNS_FOUND) {
+		take_addresses(l->host, a);
+	}
 	if (--q->waiting == 0)
 		finish(q);
 }
 
 static void ask_addresses(struct resolve_query *q)
 {
-	q->waiting = 2 * q->host_count;
-	for (size_t i = 0; i < 2 * q->host_count; i++) {
+	q->lookup_count = q->waiting = 2 * q->host_count;
+	for (size_t i = 0; i < q->lookup_count; i++) {
 		struct lookup *l = &q->lookups[i];
 
 		l->query = q;
@@ -283,6 +383,7 @@ static void on_mx(const struct dns_answer *a, void *arg)
 	struct resolve_query *q = arg;
 
 	q->mx = NULL;
+	q->secure = a->secure;
 	switch (a->status) {
 	case DNS_FOUND:
 		take_mx(q, a);
@@ -295,6 +396,7 @@ static void on_mx(const struct dns_answer *a, void *arg)
 		refuse(q, RESOLVE_NO_DOMAIN);
 		break;
 	case DNS_FAILED:
+		snprintf(q->skipped, sizeof(q->skipped), "%s", a->why);
 		refuse(q, RESOLVE_LATER);
 		break;
 	}
@@ -310,6 +412,7 @@ static void on_later(struct ev_loop *loop, ev_timer *w, int revents)
 /* What can be told without asking anybody. */
 static bool known_at_once(struct resolve_query *q)
 {
+	const struct tls_rule rule = {TLS_MAY, "opportunistic", NULL};
 	struct host *h = &q->hosts[0];
 	struct addr addr;
 
@@ -320,15 +423,25 @@ static bool known_at_once(struct resolve_query *q)
 		if (ours && ours(NULL, &addr, q->resolver->ours_arg))
 			q->answer.status = RESOLVE_OURSELVES;
 		else
-			add_target(q, h, &addr);
+			add_target(q, h, &addr, &rule);
 		return true;
 	}
 	q->answer.status = RESOLVE_NO_DOMAIN;
 	return !resolve_domain_valid(q->domain);
 }
 
-struct resolve_query *resolve_mail(const struct resolver *r, const char *domain, resolve_fn *fn,
-				   void *arg)
+static void on_sts(struct sts_policy *p, void *arg)
+{
+	struct resolve_query *q = arg;
+
+	q->sts_query = NULL;
+	q->sts = sts_keep(p);
+	if (q->complete)
+		conclude(q);
+}
+
+static struct resolve_query *query_new(const struct resolver *r, const char *name, resolve_fn *fn,
+				       void *arg)
 {
 	struct resolve_query *q = calloc(1, sizeof(*q));
 
@@ -337,13 +450,39 @@ struct resolve_query *resolve_mail(const struct resolver *r, const char *domain,
 	q->resolver = r;
 	q->fn = fn;
 	q->arg = arg;
-	snprintf(q->domain, sizeof(q->domain), "%s", domain);
+	snprintf(q->domain, sizeof(q->domain), "%s", name);
 	ev_timer_init(&q->later, on_later, 0., 0.);
 	q->later.data = q;
-	if (known_at_once(q))
+	return q;
+}
+
+struct resolve_query *resolve_mail(const struct resolver *r, const char *domain, resolve_fn *fn,
+				   void *arg)
+{
+	struct resolve_query *q = query_new(r, domain, fn, arg);
+
+	if (known_at_once(q)) {
 		ev_timer_start(dns_loop(r->dns), &q->later);
-	else
-		q->mx = dns_ask(r->dns, q->domain, DNS_MX, on_mx, q);
+		return q;
+	}
+	q->mx = dns_ask(r->dns, q->domain, DNS_MX, on_mx, q);
+	if (r->sts)
+		q->sts_query = sts_ask(r->sts, q->domain, on_sts, q);
+	return q;
+}
+
+struct resolve_query *resolve_host(const struct resolver *r, const char *host, resolve_fn *fn,
+				   void *arg)
+{
+	struct resolve_query *q = query_new(r, host, fn, arg);
+
+	q->any_rule = true;
+	if (known_at_once(q)) {
+		ev_timer_start(dns_loop(r->dns), &q->later);
+		return q;
+	}
+	add_host(q, q->domain, 0);
+	ask_addresses(q);
 	return q;
 }
 
@@ -352,8 +491,16 @@ void resolve_cancel(struct resolve_query *q)
 	ev_timer_stop(dns_loop(q->resolver->dns), &q->later);
 	if (q->mx)
 		dns_cancel(q->mx);
-	for (size_t i = 0; i < 2 * q->host_count; i++)
+	if (q->sts_query)
+		sts_cancel(q->sts_query);
+	for (size_t i = 0; i < q->lookup_count; i++)
 		if (q->lookups[i].dns)
 			dns_cancel(q->lookups[i].dns);
+	for (size_t i = 0; i < RESOLVE_HOSTS_MAX; i++) {
+		if (q->hosts[i].dane_query)
+			dane_cancel(q->hosts[i].dane_query);
+		tlsa_set_drop(q->hosts[i].tlsa);
+	}
+	sts_drop(q->sts);
 	free(q);
 }

@@ -8,6 +8,9 @@
  * they forgive over IPv4. Where we are among the hosts ourselves, only those of a better
  * preference are left.
  *
+ * With each host goes what TLS it has to offer (tlspolicy.h), by DANE and by the domain's MTA-STS
+ * policy; one that may get no mail now is left out.
+ *
  * "Nobody knows now" is kept apart from "there is none": only the second returns mail.
  */
 #ifndef GATEPOST_RELAY_DELIVER_RESOLVE_H
@@ -15,6 +18,8 @@
 
 #include "lib/addr.h"
 #include "relay/deliver/dns.h"
+#include "relay/deliver/stscache.h"
+#include "relay/deliver/tlspolicy.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +33,7 @@ enum resolve_limit {
 enum resolve_status {
 	RESOLVE_FOUND,
 	RESOLVE_LATER,     /* 4.4.3: the DNS failed */
+	RESOLVE_UNSAFE,    /* 4.7.5: for now, none of its hosts may get mail by its TLS policy */
 	RESOLVE_NO_DOMAIN, /* 5.1.2 */
 	RESOLVE_NO_MAIL,   /* 5.1.10: null MX */
 	RESOLVE_NO_HOST,   /* 5.4.4: its hosts have no address */
@@ -38,13 +44,18 @@ struct resolve_target {
 	char host[DNS_NAME_MAX];
 	struct addr addr;
 	uint16_t preference;
+	struct tls_rule tls;
+	/* TLS_DANE: the records, which whoever copies a target keeps, and the host's name in them.
+	 */
+	struct tlsa_set *tlsa;
+	char base[DNS_NAME_MAX];
 };
 
 struct resolve_answer {
 	enum resolve_status status;
 	const struct resolve_target *targets; /* valid during the call */
 	size_t count;
-	char why[256]; /* as a reply: "5.1.2 there is no domain b.example" */
+	char why[640]; /* as a reply: "5.1.2 there is no domain b.example" */
 };
 
 /* Who we are. host or addr is NULL when the other one is asked about. */
@@ -54,6 +65,7 @@ struct resolver {
 	struct dns *dns;
 	resolve_ours_fn *ours; /* NULL: we are nobody */
 	void *ours_arg;
+	struct sts_cache *sts; /* NULL: MTA-STS is not asked for */
 };
 
 typedef void resolve_fn(const struct resolve_answer *a, void *arg);
@@ -62,6 +74,9 @@ struct resolve_query;
 
 /* fn is called exactly once, never before this returns, unless cancelled. domain: lower case. */
 struct resolve_query *resolve_mail(const struct resolver *r, const char *domain, resolve_fn *fn,
+				   void *arg);
+/* The addresses of one host, whatever its MX records say; its targets have no tls rule. */
+struct resolve_query *resolve_host(const struct resolver *r, const char *host, resolve_fn *fn,
 				   void *arg);
 void resolve_cancel(struct resolve_query *q);
 

@@ -72,6 +72,15 @@ const char *route_host_name(const struct relay_config *c, const struct config_po
 	return pool && *pool->host_name ? pool->host_name : c->host_name;
 }
 
+const char *route_helo(const struct relay_config *c, const struct config_pool *pool,
+		       const struct addr *source)
+{
+	for (size_t i = 0; pool && i < pool->helo_count; i++)
+		if (addr_cmp(&pool->helos[i].source, source) == 0)
+			return pool->helos[i].host_name;
+	return route_host_name(c, pool);
+}
+
 bool route_source(const struct config_pool *pool, int family, uint32_t turn, struct addr *out)
 {
 	size_t count = 0;

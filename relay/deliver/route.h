@@ -32,6 +32,11 @@ bool route_may_use(const struct config_pool *pool, const char *account);
 /* pool may be NULL. */
 const char *route_host_name(const struct relay_config *c, const struct config_pool *pool);
 
+/* The HELO name of a connection from that address: its own, the pool's, or the relay's. pool may be
+ * NULL. */
+const char *route_helo(const struct relay_config *c, const struct config_pool *pool,
+		       const struct addr *source);
+
 /*
  * The address to connect from to a peer of that family; `turn` picks one among several. False when
  * the pool has addresses but none of that family: such a peer cannot be spoken to from this pool.

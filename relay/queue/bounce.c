@@ -31,7 +31,8 @@ struct list {
 struct bounce {
 	struct bounce *next, **link;
 	struct mail *mail;
-	struct list failed, late;
+	struct list failed;
+	struct list told[DSN_ACTIONS]; /* late, relayed: told once, nothing depends on it */
 	size_t submitted; /* the first so many of the failed are in a report on its way to spool */
 	uint64_t id;      /* of that SUBMIT */
 };
@@ -113,20 +114,24 @@ static void bounce_free(struct bounce *b)
 	struct mail *m = b->mail;
 
 	list_drop(&b->failed, b->failed.count);
-	list_drop(&b->late, b->late.count);
 	free(b->failed.items);
-	free(b->late.items);
+	for (size_t i = 0; i < DSN_ACTIONS; i++) {
+		list_drop(&b->told[i], b->told[i].count);
+		free(b->told[i].items);
+	}
 	free(b);
 	m->bounce = NULL;
 	mail_check(m);
 }
 
-/* What is late is told once and forgotten; what failed waits for spool's word. */
+/* What is late or passed on is told once and forgotten; what failed waits for spool's word. */
 static void tell_sender(struct bounce *b)
 {
-	if (b->late.count)
-		submit(b, DSN_DELAYED, &b->late);
-	list_drop(&b->late, b->late.count);
+	for (unsigned i = 0; i < DSN_ACTIONS; i++) {
+		if (b->told[i].count)
+			submit(b, i, &b->told[i]);
+		list_drop(&b->told[i], b->told[i].count);
+	}
 	bounces_remove(&gathering, b);
 	if (!b->failed.count) {
 		bounce_free(b);
@@ -163,7 +168,8 @@ void bounce_add(struct mail *m, uint32_t recipient, const char *host, enum dsn_a
 		m->bounce->mail = m;
 		bounces_add(&gathering, m->bounce);
 	}
-	list_add(action == DSN_FAILED ? &m->bounce->failed : &m->bounce->late, recipient, host);
+	list_add(action == DSN_FAILED ? &m->bounce->failed : &m->bounce->told[action], recipient,
+		 host);
 	ev_set_cb(&timer, on_timer);
 	start_timer(GATHER_S);
 }
@@ -181,7 +187,7 @@ static void tell_report(const struct bounce *b, uint64_t message)
 		.message = message,
 		.account = e->account,
 		.rcpt = e->sender,
-		.subject = (char *)notice_subject(DSN_FAILED),
+		.subject = (char *)dsn_subject(DSN_FAILED),
 		.detail = detail.data,
 	};
 	ledger_event(&event);
@@ -217,7 +223,7 @@ void bounce_submitted(const struct message *in)
 		return;
 	}
 	if (!b)
-		return; /* a report on what is only late */
+		return; /* a report on what is only late, or passed on */
 	bounces_remove(&submitted, b);
 	if (answer.status == SUBMIT_KEPT) {
 		kept(b, answer.message);
@@ -226,7 +232,10 @@ void bounce_submitted(const struct message *in)
 			 answer.status == SUBMIT_FULL ? " (the disk is full)" : "");
 		b->submitted = 0;
 	}
-	if (b->failed.count || b->late.count) {
+	bool more = b->failed.count;
+	for (size_t i = 0; i < DSN_ACTIONS; i++)
+		more = more || b->told[i].count;
+	if (more) {
 		bounces_add(&gathering, b);
 		start_timer(answer.status == SUBMIT_KEPT ? NEXT_S : TRY_AGAIN_S);
 	} else {

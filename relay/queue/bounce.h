@@ -11,8 +11,8 @@
 #include "relay/deliver/dsn.h"
 #include "relay/queue/scheduler.h"
 
-/* The recipient's reply is in m->rcpts. host: who said it, "" for us. DSN_DELAYED: it is only
- * late, and nothing depends on the report. */
+/* The recipient's reply is in m->rcpts. host: who said it, "" for us. DSN_DELAYED,
+ * DSN_RELAYED: it is only late, or went well, and nothing depends on the report. */
 void bounce_add(struct mail *m, uint32_t recipient, const char *host, enum dsn_action action);
 
 void bounce_submitted(const struct message *m);

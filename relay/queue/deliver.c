@@ -172,22 +172,43 @@ static bool is_ours(const char *host, const struct addr *addr, void *arg)
 	return host ? is_our_name(c, host) : is_our_address(c, addr);
 }
 
+/* Who is believed about mail hosts, and where that is asked. */
+static void open_trust(struct dns *dns)
+{
+	const struct relay_config *c = scheduler.process->config;
+	struct buf error = BUF_INIT;
+	struct tls_client *old = scheduler.trusted;
+
+	scheduler.trusted =
+		*c->authorities ? tls_client_new_verifying(c->authorities, &error) : NULL;
+	if (*c->authorities && !scheduler.trusted)
+		log_error("no mail host's certificate can be verified: %s", buf_str(&error));
+	const struct sts_sources from = {dns, scheduler.trusted, c->lab_sts_port};
+	if (scheduler.sts)
+		sts_cache_use(scheduler.sts, &from);
+	else
+		scheduler.sts = scheduler.resolver.sts = sts_cache_new(scheduler.loop, &from);
+	tls_client_free(old); /* sessions that use it keep it */
+	buf_free(&error);
+}
+
 static void open_dns(void)
 {
 	const struct relay_config *c = scheduler.process->config;
 	struct buf error = BUF_INIT;
 	struct dns *fresh = dns_open(scheduler.loop, c->name_servers, c->name_server_count,
-				     c->lab_dns_port, &error);
+				     c->lab_dns_port, c->root_anchor, &error);
 
 	if (!fresh && !scheduler.dns)
 		fatal("%s", buf_str(&error));
 	if (!fresh) {
 		log_error("the name servers stay as they were: %s", buf_str(&error));
-	} else {
-		if (scheduler.dns)
-			dns_close(scheduler.dns);
-		scheduler.dns = scheduler.resolver.dns = fresh;
+		fresh = scheduler.dns;
 	}
+	open_trust(fresh);
+	if (scheduler.dns && scheduler.dns != fresh)
+		dns_close(scheduler.dns);
+	scheduler.dns = scheduler.resolver.dns = fresh;
 	buf_free(&error);
 }
 
@@ -270,7 +291,6 @@ static void deliver_reload(struct process *p)
 static void take_queued(struct message *m)
 {
 	struct queued q;
-	size_t n;
 
 	if (!queued_decode(m, &q)) {
 		log_error("spool sent a message whose record is damaged: left out");
@@ -280,10 +300,7 @@ static void take_queued(struct message *m)
 	if (known) {
 		known->place = q.place;
 	} else {
-		const void *bytes = queued_envelope(m, &n);
-		struct mail *fresh = mail_add(q.envelope, &q.place, bytes, n);
-
-		parcels_make(fresh);
+		parcels_make(mail_add(q.envelope, &q.place));
 	}
 	envelope_free(q.envelope);
 }

@@ -43,7 +43,7 @@ void lane_want_session(struct destination *d, const struct account *a);
 /* It does not need that any more. */
 void lane_give_back(struct destination *d);
 
-/* The session is one of the lane's; false when there are enough. With may_open, it always is. */
+/* The session is one of the lane's; false when there are enough, or it backs off. */
 bool lane_enter(struct session *s);
 void lane_exit(struct session *s);
 

@@ -83,12 +83,6 @@ static void read_header(const struct place *place, struct buf *out)
 
 /* --- the report --- */
 
-const char *notice_subject(enum dsn_action action)
-{
-	return action == DSN_FAILED ? "Undelivered mail returned to sender"
-				    : "Mail not delivered yet";
-}
-
 static const char *our_host(const struct envelope *e)
 {
 	const struct relay_config *c = scheduler.process->config;
@@ -138,7 +132,7 @@ static struct envelope *address(const struct envelope *original, const struct ds
 	e->size = size;
 	envelope_set(&e->account, original->account);
 	envelope_set(&e->pool, original->pool);
-	envelope_set(&e->subject, notice_subject(d->action));
+	envelope_set(&e->subject, dsn_subject(d->action));
 	buf_printf(&text, "MAILER-DAEMON@%.250s", d->host);
 	envelope_set(&e->header_from, buf_str(&text));
 	buf_clear(&text);

@@ -22,9 +22,6 @@ struct notice_about {
 int notice_make(const struct mail *m, enum dsn_action action, const struct notice_about *about,
 		size_t count, struct buf *payload);
 
-/* How its subject reads. */
-const char *notice_subject(enum dsn_action action);
-
 void notice_segment(const struct message *m);
 void notice_segment_gone(const struct message *m);
 

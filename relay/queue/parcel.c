@@ -61,7 +61,9 @@ static void add_recipient(struct mail *m, const struct envelope *e, uint16_t i)
 	domain_of(e->recipients[i].address, domain);
 	const struct config_pool *pool =
 		route_pool(scheduler.process->config, e->account, e->pool, domain);
-	struct destination *d = destination_get(domain, pool ? pool->name : "");
+	/* What leaves by a smart host has one way, whatever its domain. */
+	const char *next_hop = pool && *pool->smart_host.host ? pool->smart_host.host : domain;
+	struct destination *d = destination_get(next_hop, pool ? pool->name : "");
 	struct parcel *p = d->latest == m ? d->latest_parcel : NULL;
 	const struct rcpt *other = p ? &m->rcpts[p->first] : NULL;
 
@@ -147,7 +149,8 @@ void parcel_ready(struct parcel *p)
 		return;
 	}
 	p->state = PARCEL_READY;
-	fair_push(&d->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
+	destination_make_busy(d);
+	fair_push(&d->busy->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
 	destination_touch(d);
 }
 
@@ -162,7 +165,9 @@ void parcel_again(struct parcel *p)
 		return;
 	}
 	p->state = PARCEL_READY;
-	fair_push_front(&d->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
+	destination_make_busy(d);
+	fair_push_front(&d->busy->ready, &p->turn, a->number, a->weight,
+			fair_cost(p->mail->place.size));
 	destination_touch(d);
 }
 
@@ -175,10 +180,10 @@ void parcel_detach(struct parcel *p)
 		timeline_remove(&scheduler.due, &p->due);
 		break;
 	case PARCEL_READY:
-		fair_remove(&d->ready, &p->turn);
+		fair_remove(&d->busy->ready, &p->turn);
 		break;
 	case PARCEL_PREPARED:
-		fair_remove(&d->prepared, &p->turn);
+		fair_remove(&d->busy->prepared, &p->turn);
 		break;
 	default:
 		break;
@@ -206,7 +211,8 @@ struct settling {
 	struct parcel *parcel;
 	const struct envelope *envelope;
 	const char *host, *peer;
-	bool silent; /* nobody is told of a failure */
+	bool silent;       /* nobody is told of a failure */
+	bool peer_reports; /* itself, when it is delivered (RFC 3461) */
 	uint64_t now_ms, next_ms;
 	struct progress_item *items;
 	size_t item_count;
@@ -308,6 +314,8 @@ static void settle_delivered(struct settling *s, uint32_t i, const char *reply)
 	rcpt_set_reply(&m->rcpts[i], reply);
 	tell(s, i, EVENT_DELIVERED, reply);
 	add_item(s, i);
+	if (!s->peer_reports && dsn_wanted(s->envelope, &s->envelope->recipients[i], DSN_RELAYED))
+		bounce_add(m, i, s->host, DSN_RELAYED);
 }
 
 /* True when it waits for another attempt. */
@@ -363,10 +371,14 @@ static void settle(struct settling s, const struct client_result *results, bool 
 }
 
 void parcel_settle(struct parcel *p, const struct envelope *e, const struct client_result *results,
-		   const char *host, const char *peer)
+		   const char *host, const char *peer, bool peer_reports)
 {
-	settle((struct settling){.parcel = p, .envelope = e, .host = host, .peer = peer}, results,
-	       true);
+	settle((struct settling){.parcel = p,
+				 .envelope = e,
+				 .host = host,
+				 .peer = peer,
+				 .peer_reports = peer_reports},
+	       results, true);
 }
 
 static void settle_all(struct settling s, enum client_outcome outcome, const char *reply)

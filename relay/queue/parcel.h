@@ -32,9 +32,10 @@ void parcels_due(void);
 void parcel_put_off(struct parcel *p, const char *reply, const char *host, const char *peer);
 void parcel_refuse(struct parcel *p, const char *reply, const char *host, const char *peer);
 
-/* What became of each recipient, in the order of the chain. p is gone, or waits again. */
+/* What became of each recipient, in the order of the chain. peer_reports: it tells success.  p is
+ * gone, or waits again. */
 void parcel_settle(struct parcel *p, const struct envelope *e, const struct client_result *results,
-		   const char *host, const char *peer);
+		   const char *host, const char *peer, bool peer_reports);
 
 /* An administrator's verbs; not while SENDING. Removed mail is gone without a report. */
 void parcel_remove(struct parcel *p);

@@ -96,8 +96,8 @@ struct mail {
 	struct place place;
 	uint64_t accepted_ms;
 	struct account *account;
-	unsigned char *envelope; /* encoded */
-	uint32_t envelope_len;
+	struct profile *profile; /* with tail: its envelope, packed (pack.h) */
+	char *tail;              /* behind the rcpts */
 	uint32_t flags;
 	struct parcel *parcels;
 	struct bounce *bounce;
@@ -136,19 +136,26 @@ struct targets {
 	struct target items[];
 };
 
+/* What a destination needs while something is to be done for it. The many that only wait for a time
+ * share one that is empty. */
+struct busy {
+	struct destination *destination;
+	struct fair ready, prepared;
+	struct fair_item opens; /* its turn in the lane for one more session */
+	struct fair_item sends; /* and for one more message */
+	struct share_item slot; /* its wish for one more session */
+};
+
 struct destination {
 	struct destination *hash_next;
 	uint32_t hash;
 	size_t parcels; /* all that lead here */
-	struct fair ready, prepared;
+	struct busy *busy;
 	unsigned ahead; /* CHOSEN, PREPARING, PREPARED */
 	struct session *sessions;
 	unsigned session_count, session_serial;
 	struct lane *lane;       /* NULL until its mail hosts are known */
-	struct fair_item opens;  /* its turn in the lane for one more session */
-	struct fair_item sends;  /* and for one more message */
 	bool may_open, may_send; /* the lane gave it that turn */
-	struct share_item slot;  /* its wish for one more session */
 	struct targets *targets;
 	struct resolve_query *query;
 	unsigned fails;         /* in a row */
@@ -186,7 +193,10 @@ struct session {
 	bool was_ready;
 	uint32_t account; /* whose slot it is */
 	unsigned serial, mails;
+	uint16_t port;
+	const char *policy; /* what asked for its TLS: "dane" */
 	uint64_t opened_ms; /* steady */
+	uint64_t sent_ms;   /* its mail's beginning, steady; 0 before the first */
 	ev_timer idle;
 	struct parcel *parcel; /* while SENDING */
 	struct envelope *envelope;
@@ -206,7 +216,8 @@ struct scheduler {
 	struct ev_loop *loop;
 	struct dns *dns;
 	struct resolver resolver;
-	struct tls_client *tls;
+	struct tls_client *tls, *trusted; /* trusted: verifies; NULL without authorities */
+	struct sts_cache *sts;
 	struct channel *spool, *report;
 	struct worker workers[CONFIG_WORKERS_MAX];
 	size_t worker_count;

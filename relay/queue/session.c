@@ -28,6 +28,16 @@ uint16_t session_peer_port(void)
 	return lab ? lab : SMTP_PORT;
 }
 
+static uint16_t port_of(const struct config_pool *pool)
+{
+	return pool && *pool->smart_host.host ? pool->smart_host.port : session_peer_port();
+}
+
+static const struct config_pool *pool_of(const struct destination *d)
+{
+	return *d->pool ? config_pool(scheduler.process->config, d->pool) : NULL;
+}
+
 /* --- who it speaks to, in words --- */
 
 static void say_host(const struct session *s, struct buf *out)
@@ -44,12 +54,15 @@ static void say_peer(const struct session *s, struct buf *out)
 	char text[ADDR_STR_MAX];
 
 	say_host(s, out);
-	buf_printf(out, ":%u", session_peer_port());
+	buf_printf(out, ":%u", s->port);
 	if (*s->destination->pool)
 		buf_printf(out, " pool %s", s->destination->pool);
 	buf_printf(out, " from %s", addr_format(&source, text));
-	if (*client_tls_name(s->client))
-		buf_printf(out, " %s", client_tls_name(s->client));
+	buf_printf(out, " %s (%s)",
+		   *client_tls_name(s->client) ? client_tls_name(s->client) : "no TLS", s->policy);
+	if (s->sent_ms)
+		buf_printf(out, " in %llu ms",
+			   (unsigned long long)(clock_steady_ms() - s->sent_ms));
 }
 
 /* --- its end --- */
@@ -131,21 +144,48 @@ static void give_up(struct session *s, const char *why)
 
 static const struct client_handler client_handler;
 
+/* What a mail host has to offer. */
+static void ask_of_host(const struct resolve_target *t, struct session *s, struct client_target *to)
+{
+	to->need = s->plain ? TLS_NEVER : t->tls.need;
+	to->tlsa = t->tlsa;
+	to->tls = t->tls.need == TLS_TRUSTED ? scheduler.trusted : scheduler.tls;
+	s->policy = t->tls.policy;
+}
+
+/* What a smart host has to offer: the pool says it, not the DNS. */
+static void ask_of_smart_host(const struct config_smart_host *smart, struct session *s,
+			      struct client_target *to)
+{
+	to->host = smart->host;
+	to->need = smart->tls == SMART_NONE ? TLS_NEVER : TLS_TRUSTED;
+	to->implicit = smart->tls == SMART_IMPLICIT;
+	to->tls = scheduler.trusted;
+	to->user = smart->user;
+	to->password = smart->password;
+	s->policy = "smart-host";
+}
+
 static bool try_target(struct session *s, const struct config_pool *pool)
 {
 	const struct relay_config *c = scheduler.process->config;
 	const struct target *t = &s->targets->items[s->target];
 	struct client_target to = {
-		.host = t->to.host,
+		.host = t->to.base,
 		.addr = t->to.addr,
-		.port = session_peer_port(),
-		.helo = route_host_name(c, pool),
-		.tls = s->plain ? NULL : scheduler.tls,
+		.port = port_of(pool),
+		.next_hop = s->destination->domain,
 	};
 
 	if (t->bad || !lane_source(s->lane, pool, t->to.addr.family,
 				   route_hash(s->destination->domain) + s->serial, &to.source))
 		return false;
+	to.helo = route_helo(c, pool, &to.source);
+	if (pool && *pool->smart_host.host)
+		ask_of_smart_host(&pool->smart_host, s, &to);
+	else
+		ask_of_host(&t->to, s, &to);
+	s->port = to.port;
 	s->state = SESSION_CONNECTING;
 	s->client = client_open(scheduler.loop, &to, &client_handler, s);
 	return true;
@@ -155,8 +195,7 @@ static bool try_target(struct session *s, const struct config_pool *pool)
 static void connect_next(struct session *s)
 {
 	struct destination *d = s->destination;
-	const struct config_pool *pool =
-		*d->pool ? config_pool(scheduler.process->config, d->pool) : NULL;
+	const struct config_pool *pool = pool_of(d);
 	struct buf why = BUF_INIT;
 
 	if (*d->pool && !pool) {
@@ -195,8 +234,10 @@ static struct targets *targets_new(const struct resolve_answer *a)
 	t->refs = 1;
 	t->at_ms = clock_steady_ms();
 	t->count = a->count;
-	for (size_t i = 0; i < a->count; i++)
+	for (size_t i = 0; i < a->count; i++) {
 		t->items[i].to = a->targets[i];
+		tlsa_set_keep(t->items[i].to.tlsa);
+	}
 	return t;
 }
 
@@ -245,7 +286,7 @@ static void on_resolved(const struct resolve_answer *a, void *arg)
 			session_free(s);
 	}
 	if (!d->targets)
-		none_opened(d, a->why, a->status != RESOLVE_LATER);
+		none_opened(d, a->why, a->status != RESOLVE_LATER && a->status != RESOLVE_UNSAFE);
 	destination_touch(d);
 }
 
@@ -257,6 +298,16 @@ static void on_idle(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	s->state = SESSION_CLOSING;
 	client_quit(s->client);
+}
+
+/* A smart host is a name of the config's: it needs no MX. */
+static struct resolve_query *ask_targets(struct destination *d)
+{
+	const struct config_pool *pool = pool_of(d);
+
+	if (pool && *pool->smart_host.host)
+		return resolve_host(&scheduler.resolver, pool->smart_host.host, on_resolved, d);
+	return resolve_mail(&scheduler.resolver, d->domain, on_resolved, d);
 }
 
 void session_let_go(struct session *s)
@@ -295,7 +346,7 @@ void session_open(struct destination *d, uint32_t account)
 	if (targets_fresh(d))
 		use_targets(s, d->targets);
 	else if (!d->query)
-		d->query = resolve_mail(&scheduler.resolver, d->domain, on_resolved, d);
+		d->query = ask_targets(d);
 }
 
 /* --- its mails --- */
@@ -388,6 +439,7 @@ void session_send(struct session *s, struct parcel *p)
 	p->destination->ahead--;
 	s->state = SESSION_SENDING;
 	s->mails++;
+	s->sent_ms = clock_steady_ms();
 	client_send(s->client, &m);
 }
 
@@ -400,7 +452,6 @@ static void on_done(struct client *c, const struct client_result *results, void 
 	const char *why = "";
 	bool delivered = false;
 
-	(void)c;
 	if (results[0].outcome == CLIENT_UNTRIED) {
 		parcel_again(p);
 	} else {
@@ -417,7 +468,8 @@ static void on_done(struct client *c, const struct client_result *results, void 
 		say_host(s, &host);
 		say_peer(s, &peer);
 		prepare_cancel(p);
-		parcel_settle(p, s->envelope, results, buf_str(&host), buf_str(&peer));
+		parcel_settle(p, s->envelope, results, buf_str(&host), buf_str(&peer),
+			      client_extensions(c)->dsn);
 	}
 	forget_parcel(s);
 	buf_free(&host);

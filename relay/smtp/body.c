@@ -48,6 +48,11 @@ void body_fail(struct body *b)
 	b->error = ENOSPC;
 }
 
+const struct buf *body_small(const struct body *b)
+{
+	return b->error || b->fd >= 0 || b->pending.len > BODY_SMALL_MAX ? NULL : &b->pending;
+}
+
 int body_finish(struct body *b)
 {
 	int fd = -1, error;

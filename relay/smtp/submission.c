@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct submission {
 	struct connection *client; /* NULL: gone */
@@ -25,19 +24,52 @@ static void submission_free(struct acceptor *a, struct submission *s)
 	free(s);
 }
 
+/* What is sent: a small message within the payload, a larger one beside it. */
+struct parcel {
+	enum message_type type;
+	struct buf payload;
+	int fd;
+};
+
+/* False when the body was not stored; it is empty afterwards. */
+static bool pack(const struct envelope *e, struct body *body, struct parcel *out)
+{
+	const struct buf *small = body_small(body);
+
+	*out = (struct parcel){.type = MSG_SUBMIT, .payload = BUF_INIT, .fd = -1};
+	envelope_encode(e, &out->payload);
+	if (small && out->payload.len + small->len <= SUBMIT_SMALL_MAX) {
+		struct buf envelope = out->payload;
+
+		out->type = MSG_SUBMIT_SMALL;
+		out->payload = (struct buf)BUF_INIT;
+		submit_small_encode(&(struct submit_small){.envelope = envelope.data,
+							   .envelope_len = envelope.len,
+							   .body = buf_str(small),
+							   .body_len = small->len},
+				    &out->payload);
+		buf_free(&envelope);
+		body_clear(body);
+		return true;
+	}
+	out->fd = body_finish(body);
+	if (out->fd >= 0)
+		return true;
+	log_error("a message cannot be stored: %s", strerror(errno));
+	buf_free(&out->payload);
+	return false;
+}
+
 struct submission *submission_send(struct acceptor *a, struct connection *c, struct envelope *e,
 				   struct body *body, const char *charged, const char *tls)
 {
-	struct buf payload = BUF_INIT;
 	uint64_t held = body->size;
 	struct submission *s;
-	int fd = body_finish(body);
+	struct parcel parcel;
 
-	if (fd < 0)
-		log_error("a message cannot be stored: %s", strerror(errno));
-	if (fd < 0 || !a->spool) {
-		if (fd >= 0)
-			close(fd);
+	e->accepted_ms = clock_wall_ms();
+	if (!a->spool || !pack(e, body, &parcel)) {
+		body_clear(body);
 		acceptor_release(a, charged, held);
 		envelope_free(e);
 		return NULL;
@@ -45,13 +77,12 @@ struct submission *submission_send(struct acceptor *a, struct connection *c, str
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		abort();
-	e->accepted_ms = clock_wall_ms();
 	*s = (struct submission){.client = c, .envelope = e, .held = held};
 	snprintf(s->tls, sizeof(s->tls), "%s", tls);
 	snprintf(s->charged, sizeof(s->charged), "%s", charged);
-	envelope_encode(e, &payload);
-	channel_send(a->spool, MSG_SUBMIT, tickets_give(&a->submissions, s), &payload, fd);
-	buf_free(&payload);
+	channel_send(a->spool, parcel.type, tickets_give(&a->submissions, s), &parcel.payload,
+		     parcel.fd);
+	buf_free(&parcel.payload);
 	return s;
 }
 

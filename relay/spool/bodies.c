@@ -18,7 +18,9 @@ struct segment {
 	uint64_t live;     /* bytes, headers included */
 	uint64_t live_end; /* where the last living record ends */
 	size_t live_count;
-	uint64_t sparse_from_ms; /* not before this is it worth emptying */
+	uint64_t lowest, highest; /* the ids of what lives are within */
+	uint64_t sparse_from_ms;  /* not before this is it worth emptying, unless space is short */
+	uint64_t leave_until_ms;
 	uint64_t keep_until_ms;
 };
 
@@ -60,7 +62,7 @@ static struct segment *add(struct bodies *b, uint32_t number, uint64_t size)
 			abort();
 	}
 	struct segment *s = &b->segments[b->count++];
-	*s = (struct segment){.number = number, .size = size};
+	*s = (struct segment){.number = number, .size = size, .lowest = UINT64_MAX};
 	bodies_seen(b, number);
 	return s;
 }
@@ -158,7 +160,7 @@ static uint64_t end_of(const struct place *place)
 	return place->offset + (place->size + 7) / 8 * 8;
 }
 
-bool bodies_alive(struct bodies *b, const struct place *place)
+bool bodies_alive(struct bodies *b, uint64_t id, const struct place *place)
 {
 	struct segment *s = find(b, place->segment);
 
@@ -166,6 +168,10 @@ bool bodies_alive(struct bodies *b, const struct place *place)
 		return false;
 	s->live += segment_record_size(place->size);
 	s->live_count++;
+	if (id < s->lowest)
+		s->lowest = id;
+	if (id > s->highest)
+		s->highest = id;
 	if (end_of(place) > s->live_end)
 		s->live_end = end_of(place);
 	return true;
@@ -327,12 +333,26 @@ void bodies_reclaim(struct bodies *b)
 	b->count = kept;
 }
 
+/* What is held by bodies that live no more, beside the grace. */
+static uint64_t dead_bytes(const struct bodies *b)
+{
+	uint64_t dead = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		if (b->segments[i].live_count && !is_open(b, &b->segments[i]))
+			dead += b->segments[i].size - b->segments[i].live;
+	return dead;
+}
+
 uint32_t bodies_sparse(const struct bodies *b)
 {
+	bool short_of_space = dead_bytes(b) > BODIES_DEAD_SEGMENTS * b->segment_bytes;
+
 	for (size_t i = 0; i < b->count; i++) {
 		const struct segment *s = &b->segments[i];
 
-		if (s->live_count && !is_open(b, s) && s->sparse_from_ms <= b->now_ms &&
+		if (s->live_count && !is_open(b, s) && s->leave_until_ms <= b->now_ms &&
+		    (short_of_space || s->sparse_from_ms <= b->now_ms) &&
 		    s->live * BODIES_SPARSE_PART <= s->size)
 			return s->number;
 	}
@@ -344,7 +364,23 @@ void bodies_leave(struct bodies *b, uint32_t segment)
 	struct segment *s = find(b, segment);
 
 	if (s)
-		s->sparse_from_ms = b->now_ms + BODIES_REST_MS;
+		s->leave_until_ms = b->now_ms + BODIES_REST_MS;
+}
+
+void bodies_range(const struct bodies *b, uint32_t segment, uint64_t *lowest, uint64_t *highest)
+{
+	const struct segment *s = find(b, segment);
+
+	*lowest = s ? s->lowest : 1;
+	*highest = s ? s->highest : 0;
+}
+
+void bodies_searched(struct bodies *b, uint32_t segment, uint64_t lowest)
+{
+	struct segment *s = find(b, segment);
+
+	if (s)
+		s->lowest = lowest;
 }
 
 void bodies_moved(struct bodies *b, uint32_t segment)

@@ -25,11 +25,13 @@
 #include <stdint.h>
 
 /* A body that was moved elsewhere may still be read at its old place for so long. */
-#define BODIES_GRACE_MS 30000
+#define BODIES_GRACE_MS 10000
 /* A segment is worth emptying when at most a quarter of it lives, this long after it was full: by
- * then most of what is delivered at once is gone by itself. */
-#define BODIES_REST_MS     60000
-#define BODIES_SPARSE_PART 4
+ * then most of what is delivered at once is gone by itself. Sooner when more than so many segments'
+ * worth of the disk is held by what lives no more. */
+#define BODIES_REST_MS       60000
+#define BODIES_SPARSE_PART   4
+#define BODIES_DEAD_SEGMENTS 4
 
 struct bodies_watch {
 	void (*opened)(void *arg, uint32_t segment);
@@ -50,8 +52,8 @@ void bodies_tick(struct bodies *b, uint64_t now_ms);
 void bodies_seen(struct bodies *b, uint32_t number);
 uint32_t bodies_newest(const struct bodies *b);
 
-/* A body lives there. False, and nothing counted, when no segment holds that place. */
-bool bodies_alive(struct bodies *b, const struct place *place);
+/* Message id's body lives there. False, and nothing counted, when no segment holds that place. */
+bool bodies_alive(struct bodies *b, uint64_t id, const struct place *place);
 void bodies_dead(struct bodies *b, const struct place *place);
 
 /* Ends the telling of what lives. */
@@ -91,5 +93,9 @@ uint32_t bodies_sparse(const struct bodies *b);
 void bodies_leave(struct bodies *b, uint32_t segment);
 /* Something was moved out of it: the grace begins. */
 void bodies_moved(struct bodies *b, uint32_t segment);
+
+/* The ids of what lives in it lie within these; and: none below that one is left. */
+void bodies_range(const struct bodies *b, uint32_t segment, uint64_t *lowest, uint64_t *highest);
+void bodies_searched(struct bodies *b, uint32_t segment, uint64_t lowest);
 
 #endif

@@ -129,7 +129,7 @@ static int mend_places(struct store *s)
 		/* One transaction over all that is sound; a damaged one ends it. */
 		while (!error && (error = state_next(&s->state, id, &id)) == 0) {
 			error = state_where(&s->state, id, &where);
-			if (!error && !bodies_alive(s->bodies, &where.place))
+			if (!error && !bodies_alive(s->bodies, id, &where.place))
 				error = ESTALE;
 		}
 		state_abort(&s->state);

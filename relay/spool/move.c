@@ -16,7 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In one step; the store does nothing else meanwhile. */
 #define MOVE_MESSAGES_MAX 256
+#define MOVE_LOOKED_MAX   4096
+#define MOVE_SEGMENTS_MAX 8
 
 struct move {
 	uint64_t id;
@@ -24,22 +27,32 @@ struct move {
 };
 
 /* Which messages live in the segment: at most MOVE_MESSAGES_MAX and STORE_MOVE_BYTES of them, but
- * at least one. */
-static size_t choose(struct store *s, uint32_t segment, struct move *moves)
+ * at least one, unless MOVE_LOOKED_MAX others came first: a long queue must not make this slow.
+ * Below *next there is none that is not among them; none is above *highest. */
+static size_t choose(struct store *s, uint32_t segment, struct move *moves, uint64_t *next,
+		     uint64_t *highest)
 {
 	struct whereabouts where;
-	uint64_t id = 0, bytes = 0;
+	uint64_t id, bytes = 0;
 	size_t count = 0;
 
-	if (state_begin(&s->state, false) != 0)
+	bodies_range(s->bodies, segment, next, highest);
+	if (*next > *highest || state_begin(&s->state, false) != 0)
 		return 0;
-	while (count < MOVE_MESSAGES_MAX && state_next(&s->state, id, &id) == 0) {
-		if (state_where(&s->state, id, &where) != 0 || where.place.segment != segment)
-			continue;
-		bytes += where.place.size;
-		if (count && bytes > STORE_MOVE_BYTES)
+	id = *next - 1;
+	for (unsigned looked = 0; looked < MOVE_LOOKED_MAX && count < MOVE_MESSAGES_MAX; looked++) {
+		if (state_next(&s->state, id, &id) != 0 || id > *highest) {
+			*next = *highest + 1;
 			break;
-		moves[count++] = (struct move){.id = id, .from = where.place};
+		}
+		*next = id;
+		if (state_where(&s->state, id, &where) == 0 && where.place.segment == segment) {
+			bytes += where.place.size;
+			if (count && bytes > STORE_MOVE_BYTES)
+				break;
+			moves[count++] = (struct move){.id = id, .from = where.place};
+		}
+		*next = id + 1;
 	}
 	state_abort(&s->state);
 	return count;
@@ -110,42 +123,64 @@ static void announce(struct store *s, uint64_t id)
 	envelope_free(q.envelope);
 }
 
-void store_move(struct store *s)
+static int move_all(struct store *s, int fd, struct move *moves, size_t *count)
 {
-	static struct move moves[MOVE_MESSAGES_MAX];
-	uint32_t segment = bodies_sparse(s->bodies);
-	size_t count = segment ? choose(s, segment, moves) : 0;
 	uint64_t room = segment_batch_room();
 
-	if (!segment)
-		return;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < *count; i++)
 		room += segment_room(moves[i].from.size, 0);
-	int fd = bodies_read(segment);
-	if (fd < 0 || !count || !reserve_allows(&s->reserve, bodies_cost(s->bodies, room))) {
-		bodies_leave(s->bodies, segment);
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
+	if (!reserve_allows(&s->reserve, bodies_cost(s->bodies, room)))
+		return ENOSPC;
 	int error = bodies_begin(s->bodies, room, false);
 	if (!error)
-		error = copy(s, fd, moves, &count);
-	close(fd);
+		error = copy(s, fd, moves, count);
 	if (error)
 		bodies_give_up(s->bodies);
 	else
-		error = write_places(s, moves, count);
+		error = write_places(s, moves, *count);
+	return error;
+}
+
+/* The bytes that were moved; 0 when there is nothing to move. */
+static uint64_t move_some(struct store *s, uint32_t segment)
+{
+	static struct move moves[MOVE_MESSAGES_MAX];
+	uint64_t next, highest, bytes = 1;
+	size_t count = choose(s, segment, moves, &next, &highest);
+	int fd = bodies_read(segment), error = fd < 0 ? errno : 0;
+
+	if (!error && count)
+		error = move_all(s, fd, moves, &count);
+	if (fd >= 0)
+		close(fd);
 	if (error) {
 		log_error("cannot move old messages together: %s", mdb_strerror(error));
 		bodies_leave(s->bodies, segment);
-		return;
+		return 0;
 	}
-	bodies_moved(s->bodies, segment);
+	/* All was looked at: what is left in it cannot be moved. */
+	if (next > highest)
+		bodies_leave(s->bodies, segment);
+	if (count)
+		bodies_moved(s->bodies, segment);
+	bodies_searched(s->bodies, segment, next);
 	for (size_t i = 0; i < count; i++) {
+		bytes += moves[i].from.size;
 		bodies_dead(s->bodies, &moves[i].from);
-		bodies_alive(s->bodies, &moves[i].to);
+		bodies_alive(s->bodies, moves[i].id, &moves[i].to);
 	}
 	for (size_t i = 0; i < count; i++)
 		announce(s, moves[i].id);
+	return bytes;
+}
+
+void store_move(struct store *s)
+{
+	uint64_t bytes = 0;
+	uint32_t segment;
+
+	for (int i = 0; i < MOVE_SEGMENTS_MAX && bytes < STORE_MOVE_BYTES &&
+			(segment = bodies_sparse(s->bodies)) != 0;
+	     i++)
+		bytes += move_some(s, segment);
 }

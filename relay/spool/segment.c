@@ -348,6 +348,18 @@ void segment_begin(struct segment_writer *w)
 	put(w, nothing, sizeof(nothing));
 }
 
+/* What stands behind the body, and the record's header. */
+static int finish_record(struct segment_writer *w, uint64_t start, struct record_header *h,
+			 const struct extra *extra, struct place *out)
+{
+	int error = put_padding(w, h->size);
+
+	if (!error && extra->n)
+		error = put_extra(w, extra);
+	*out = (struct place){w->number, start + RECORD_HEADER, h->size};
+	return error ? error : end_record(w, start, h);
+}
+
 int segment_append(struct segment_writer *w, uint64_t id, int fd, uint64_t from, uint64_t size,
 		   const uint32_t *crc, const struct extra *extra, struct place *out)
 {
@@ -365,11 +377,23 @@ int segment_append(struct segment_writer *w, uint64_t id, int fd, uint64_t from,
 		take_back(w, start);
 		return error;
 	}
-	error = put_padding(w, size);
-	if (!error && extra->n)
-		error = put_extra(w, extra);
-	*out = (struct place){w->number, start + RECORD_HEADER, size};
-	return error ? error : end_record(w, start, &h);
+	return finish_record(w, start, &h, extra, out);
+}
+
+int segment_append_bytes(struct segment_writer *w, uint64_t id, const void *bytes, size_t size,
+			 const struct extra *extra, struct place *out)
+{
+	struct record_header h = {.magic = MESSAGE_MAGIC,
+				  .id = id,
+				  .size = size,
+				  .extra = (uint32_t)extra->n,
+				  .crc = crc32c(0, bytes, size)};
+	uint64_t start;
+	int error = begin_record(w, segment_room(size, extra->n), &start);
+
+	if (!error)
+		error = put(w, bytes, size);
+	return error ? error : finish_record(w, start, &h, extra, out);
 }
 
 int segment_note(struct segment_writer *w, uint64_t id, const void *bytes, size_t n)

@@ -72,6 +72,10 @@ void segment_begin(struct segment_writer *w);
 int segment_append(struct segment_writer *w, uint64_t id, int fd, uint64_t from, uint64_t size,
 		   const uint32_t *crc, const struct extra *extra, struct place *out);
 
+/* The same of a body in memory. */
+int segment_append_bytes(struct segment_writer *w, uint64_t id, const void *bytes, size_t size,
+			 const struct extra *extra, struct place *out);
+
 /* A record of what became of a message's recipients. */
 int segment_note(struct segment_writer *w, uint64_t id, const void *bytes, size_t n);
 

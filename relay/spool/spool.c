@@ -65,6 +65,14 @@ static void answer_submit(const struct asker *a, enum submit_status status, uint
 		channel_flush(a->channel);
 }
 
+static void addition_free(struct addition *a)
+{
+	envelope_free(a->envelope);
+	if (a->fd >= 0)
+		close(a->fd);
+	free((void *)a->bytes);
+}
+
 static void answer_additions(void)
 {
 	for (size_t i = 0; i < spool.addition_count; i++) {
@@ -74,8 +82,7 @@ static void answer_additions(void)
 		answer_submit(&spool.submitters[i], a->status, a->envelope->id);
 		if (a->status == SUBMIT_KEPT)
 			announce_queued(&queued);
-		envelope_free(a->envelope);
-		close(a->fd);
+		addition_free(a);
 	}
 	spool.addition_count = 0;
 	spool.bytes = 0;
@@ -148,29 +155,61 @@ static void on_progress_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 /* --- what comes --- */
 
-static void take_submit(struct channel *c, struct message *m)
+static void refuse(const struct asker *asker, const char *reason)
 {
-	struct asker asker = {.channel = c, .id = m->id};
-	const char *reason = "it came without its bytes";
-	struct envelope *e = NULL;
-	struct stat st;
+	log_error("a submitted message is refused: %s", reason);
+	answer_submit(asker, SUBMIT_ERROR, 0);
+}
 
-	if (m->fd >= 0)
-		e = envelope_decode(m->payload, m->len, &reason);
-	if (!e) {
-		log_error("a submitted message is refused: %s", reason);
-		answer_submit(&asker, SUBMIT_ERROR, 0);
-		return;
-	}
-	spool.submitters[spool.addition_count] = asker;
-	spool.additions[spool.addition_count++] = (struct addition){.envelope = e, .fd = m->fd};
-	if (fstat(m->fd, &st) == 0)
-		spool.bytes += (uint64_t)st.st_size;
-	m->fd = -1;
+static void add(const struct asker *asker, const struct addition *a, uint64_t size)
+{
+	spool.submitters[spool.addition_count] = *asker;
+	spool.additions[spool.addition_count++] = *a;
+	spool.bytes += size;
 	if (spool.addition_count == SPOOL_BATCH_MAX || spool.bytes >= SPOOL_BATCH_BYTES_MAX)
 		commit(!spool.progress_failed);
 	else
 		ev_idle_start(spool.process->loop, &spool.quiet);
+}
+
+static void take_submit(struct channel *c, struct message *m)
+{
+	struct asker asker = {.channel = c, .id = m->id};
+	const char *reason = "it came without its bytes";
+	struct addition a = {.fd = m->fd};
+	struct stat st;
+
+	if (m->fd >= 0)
+		a.envelope = envelope_decode(m->payload, m->len, &reason);
+	if (!a.envelope) {
+		refuse(&asker, reason);
+		return;
+	}
+	m->fd = -1;
+	add(&asker, &a, fstat(a.fd, &st) == 0 ? (uint64_t)st.st_size : 0);
+}
+
+static void take_small(struct channel *c, struct message *m)
+{
+	struct asker asker = {.channel = c, .id = m->id};
+	const char *reason = "its record is damaged";
+	struct addition a = {.fd = -1};
+	struct submit_small small;
+	void *bytes;
+
+	if (submit_small_decode(m, &small))
+		a.envelope = envelope_decode(small.envelope, small.envelope_len, &reason);
+	if (!a.envelope) {
+		refuse(&asker, reason);
+		return;
+	}
+	bytes = malloc(small.body_len + 1);
+	if (!bytes)
+		abort();
+	memcpy(bytes, small.body, small.body_len);
+	a.bytes = bytes;
+	a.size = small.body_len;
+	add(&asker, &a, small.body_len);
 }
 
 static void grow_progress(void)
@@ -219,6 +258,8 @@ static void spool_message(struct process *p, enum role_id from, struct channel *
 	(void)p;
 	if (m->type == MSG_SUBMIT)
 		take_submit(c, m);
+	else if (m->type == MSG_SUBMIT_SMALL)
+		take_small(c, m);
 	else if (m->type == MSG_PROGRESS)
 		take_progress(c, m);
 	else if (m->type == MSG_ORDERS)
@@ -285,8 +326,7 @@ static void spool_peer_down(struct process *p, enum role_id peer, unsigned index
 	announce_no_more(c);
 	for (size_t i = 0; i < spool.addition_count; i++) {
 		if (spool.submitters[i].channel == c) {
-			envelope_free(spool.additions[i].envelope);
-			close(spool.additions[i].fd);
+			addition_free(&spool.additions[i]);
 			continue;
 		}
 		spool.submitters[kept] = spool.submitters[i];

@@ -165,10 +165,11 @@ static void admit(struct store *s, uint64_t wall_ms, struct addition *a, struct 
 		  uint64_t *allowed)
 {
 	size_t start = b->bytes.len;
-	struct stat st;
+	struct stat st = {.st_mode = S_IFREG, .st_size = (off_t)a->size};
 
 	a->status = SUBMIT_ERROR;
-	if (fstat(a->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > INT64_MAX / 2) {
+	if ((a->fd >= 0 && fstat(a->fd, &st) != 0) || !S_ISREG(st.st_mode) ||
+	    st.st_size > INT64_MAX / 2) {
 		log_error("a message came without a file of its bytes");
 		return;
 	}
@@ -213,8 +214,12 @@ static const char *piece(const struct batch *b, size_t i, size_t *n)
 static int append(struct store *s, struct addition *a, const struct extra *envelope)
 {
 	char id[MESSAGE_ID_STR_MAX];
-	int error = segment_append(bodies_writer(s->bodies), a->envelope->id, a->fd, 0,
-				   a->envelope->size, NULL, envelope, &a->place);
+	struct segment_writer *w = bodies_writer(s->bodies);
+	uint64_t number = a->envelope->id;
+	int error =
+		a->fd < 0 ? segment_append_bytes(w, number, a->bytes, a->size, envelope, &a->place)
+			  : segment_append(w, number, a->fd, 0, a->envelope->size, NULL, envelope,
+					   &a->place);
 
 	if (error != EBADMSG)
 		return error;

@@ -41,7 +41,9 @@ struct store_watch {
 /* A message to keep. */
 struct addition {
 	struct envelope *envelope; /* gets its id and size */
-	int fd;                    /* a regular file, read from its beginning; stays the caller's */
+	int fd;            /* a regular file, read from its beginning; stays the caller's. -1: */
+	const void *bytes; /* the body itself, the caller's */
+	size_t size;
 	enum submit_status status;
 	struct place place; /* when SUBMIT_KEPT */
 };

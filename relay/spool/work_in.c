@@ -57,7 +57,7 @@ void store_settle(struct store *s, struct changes *changes)
 		const struct change *c = &changes->items[i];
 
 		if (c->kind == CHANGE_ALIVE)
-			bodies_alive(s->bodies, &c->place);
+			bodies_alive(s->bodies, c->id, &c->place);
 		else if (c->kind == CHANGE_DEAD)
 			bodies_dead(s->bodies, &c->place);
 	}

@@ -7,11 +7,12 @@ import argparse
 import ctypes
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
 
-from tests.bench import auth, deep, fair, gatepost, memory, speed
+from tests.bench import auth, deep, fair, gatepost, memory, speed, throughput
 from tests.bench.load import BenchError
 from tests.harness.relay import ROOT
 
@@ -49,10 +50,10 @@ class Bench:
         """Figures, in the order in which the table has them."""
         self.figures.update({name: round(value, 4) for name, value in figures.items()})
 
-    def write(self, name):
-        """The figures of this run, over what an earlier run of another part left."""
+    def write(self, name, whole):
+        """The figures of this run; unless it was whole, over what runs of other parts left."""
         path = OUTPUT / name
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = json.loads(path.read_text()) if path.exists() and not whole else {}
         known.update(self.figures)
         path.write_text(json.dumps(known, indent=1) + "\n")
         width = max(map(len, self.figures))
@@ -64,10 +65,13 @@ def main():
     parser = argparse.ArgumentParser(prog="make bench-relay")
     parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sessions", type=int, default=throughput.SESSIONS)
     parser.add_argument("--perf", choices=("calls", "functions"))
     args = parser.parse_args()
+    throughput.SESSIONS = args.sessions
     # What Postfix leaves behind when it is ended is ours to bury.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     OUTPUT.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.quick, args.perf)
     try:
@@ -80,8 +84,11 @@ def main():
     except (BenchError, AssertionError) as error:
         print(f"bench-relay: {error}\n(what was left behind: {bench.work})", file=sys.stderr)
         return 1
+    except BaseException:
+        shutil.rmtree(bench.work)
+        raise
     if bench.figures:
-        bench.write("relay-quick.json" if bench.quick else "relay.json")
+        bench.write("relay-quick.json" if bench.quick else "relay.json", whole=not args.part)
     shutil.rmtree(bench.work)
     return 0
 

@@ -161,7 +161,7 @@ static void prepare(char **argv)
 	if (!run.key)
 		errx(2, "'%s' is no key", argv[2]);
 	fclose(pem);
-	snprintf(path, sizeof(path), "%s/floor.bin", argv[1]);
+	snprintf(path, sizeof(path), "%s/floor-%d.bin", argv[1], getpid());
 	run.file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	/* As the spool's segments: the file has its size before it is written. */
 	if (run.file < 0 || posix_fallocate(run.file, 0, (off_t)(run.size * run.count)) != 0)

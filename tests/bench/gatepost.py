@@ -41,6 +41,8 @@ class Gatepost:
             "name-server": [self.dns.address],
             "lab": {"smtp-port": sink.port, "dns-port": self.dns.port},
             "tracking": {"host": "t.example.net", "https": [None]},
+            # Should a session of a gate that is closed for long time out, its mail is soon back.
+            "retry": {"first": 2, "longest": 5, "expire": 86400},
             **config,
         })
         for domain in ("market.example", "small.example"):

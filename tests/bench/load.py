@@ -43,7 +43,7 @@ class Program:
     """A C program of the bench, running."""
 
     def __init__(self, name, *options, nice=0):
-        argv = ["nice", "-n", str(nice)] if nice else []
+        argv = ["setpriv", "--pdeathsig", "KILL"] + (["nice", "-n", str(nice)] if nice else [])
         self.name = name
         self.process = subprocess.Popen(
             argv + [str(PROGRAMS / name)] + [str(o) for o in options],
@@ -112,7 +112,7 @@ class Sink(Program):
 
 
 class Source(Program):
-    """Submits a letter over and over. number_of: what was logged, after wait() or stop()."""
+    """Submits a letter over and over. options: source.c's, with _ for -."""
 
     def __init__(self, directory, port, sender, recipient, tag="A", size=5000, nice=0, **options):
         folder = Path(directory)

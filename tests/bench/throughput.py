@@ -22,9 +22,11 @@ class Run:
     count = doubled = 0
     seconds = 0.0
     cpu = None         # {role: (user s, system s)}
+    cpu_own = None     # the same, of source and sink
+    source = None
     calls = None       # {role: {name: count}}, when asked for
     profiles = ()      # files with the functions that took the time, when asked for
-    batch = None       # messages per sync of bodies, when it was counted
+    batch = None       # messages per batch, when it was counted
 
 
 def run(side_class, work, key, record, size, count, warm_up=200, profile=None, config=None):
@@ -61,36 +63,46 @@ def run(side_class, work, key, record, size, count, warm_up=200, profile=None, c
     return result
 
 
+def count_batch(result, batches):
+    result.batch = result.count / batches if batches else None
+
+
+def count_calls(result, calls):
+    result.calls = calls
+
+
+def note_profiles(result, paths):
+    result.profiles = paths
+
+
+# profile: what counts, from when the processes are known; and what becomes of what it found.
+COUNTERS = {
+    "batch": (lambda roles, folder: usage.Batches(roles["spool"][0], folder), count_batch),
+    "calls": (usage.Calls, count_calls),
+    "functions": (lambda roles, folder: usage.Profile(roles, folder, folder.parents[1]),
+                  note_profiles),
+}
+
+
 def measure(result, side, sink, source, count, profile, folder):
-    processes = side.processes()
-    counter = None
-    if profile == "calls":
-        counter = usage.Calls(processes, folder)
-    elif profile == "functions":
-        counter = usage.Profile(processes, folder, folder.parents[1])
-    elif profile == "batch":
-        counter = usage.SegmentSyncs(processes["spool"][0], folder)
-    own = {"sink": [sink.process.pid]}
+    """The run itself: from the source's start until the last message is at the sink."""
+    begin, note = COUNTERS.get(profile, (None, None))
+    counter = begin(side.processes(), folder) if begin else None
     before = usage.cpu_by_role(side.processes())
+    own = {"sink": [sink.process.pid]}
     before_own = usage.cpu_by_role(own)
     result.count, result.source = count, source("A", count)
     own["source"] = [result.source.process.pid]
     while not result.source.is_over():
-        result.cpu_own = usage.cpu_by_role(own)
+        result.cpu_own = usage.difference(usage.cpu_by_role(own), before_own)
         time.sleep(0.1)
     result.source.wait()
     sink.wait_for(count, "A")
-    after_own = usage.cpu_by_role({"sink": own["sink"]})
+    result.cpu_own["sink"] = usage.difference(usage.cpu_by_role(own), before_own)["sink"]
     time.sleep(1)  # the results of the last ones reach the disk
     result.cpu = usage.difference(usage.cpu_by_role(side.processes()), before)
-    result.cpu_own["sink"] = usage.difference(after_own, before_own)["sink"]
-    if profile == "calls":
-        result.calls = counter.stop()
-    elif profile == "functions":
-        result.profiles = counter.stop()
-    elif profile == "batch":
-        syncs = counter.stop()
-        result.batch = count / syncs if syncs else None
+    if counter:
+        note(result, counter.stop())
 
 
 def us(seconds, count):
@@ -125,5 +137,5 @@ def describe(result, name):
                                  if n / result.count >= 0.005))
     lines += [f"  {path}" for path in result.profiles]
     if result.batch:
-        lines.append(f"  {result.batch:.1f} messages per sync of bodies")
+        lines.append(f"  {result.batch:.1f} messages per batch")
     return lines

@@ -128,23 +128,31 @@ class Profile:
         return "\n".join(x for x in lines if x.strip() and not x.startswith("#")) + "\n\n"
 
 
-class SegmentSyncs:
-    """Counts the spool's syncs of bodies, which are its batches, until stop(); None without perf."""
+class Batches:
+    """Counts the spool's batches with perf, until stop(); None when perf cannot.
+
+    A batch ends with one synced write (RWF_DSYNC), or, should the spool do without that, with an
+    fdatasync of another file than its state.
+    """
+
+    RWF_DSYNC = 2
 
     def __init__(self, pid, directory):
-        self.out = Path(directory) / "segment-syncs"
+        self.out = Path(directory) / "batches"
         state = [fd.name for fd in Path(f"/proc/{pid}/fd").iterdir()
-                 if "state.mdb" in os.readlink(fd)]
-        only = " && ".join(f"fd != {fd}" for fd in state)
+                 if "state.mdb" in os.readlink(fd)] or ["0"]
         self.process = subprocess.Popen(
-            ["perf", "stat", "-x", ",", "-o", str(self.out), "-e", "syscalls:sys_enter_fdatasync",
-             "--filter", only, "-p", str(pid)],
+            ["perf", "stat", "-x", ",", "-o", str(self.out),
+             "-e", "syscalls:sys_enter_pwritev2", "--filter", f"flags & {self.RWF_DSYNC}",
+             "-e", "syscalls:sys_enter_fdatasync", "--filter",
+             " && ".join(f"fd != {fd}" for fd in state), "-p", str(pid)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.5)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
-        found = re.search(r"^(\d+),,syscalls:sys_enter_fdatasync",
-                          self.out.read_text() if self.out.exists() else "", re.M)
-        return int(found.group(1)) if found else None
+        text = self.out.read_text() if self.out.exists() else ""
+        counts = {name: int(count) for count, name in
+                  re.findall(r"^(\d+),,syscalls:sys_enter_(\w+),", text, re.M)}
+        return counts.get("pwritev2") or counts.get("fdatasync")

@@ -67,6 +67,7 @@ servers {{
 policy {{ dmz-outbound {{ allow any; deny {{ tcp 25; }} }} }}
 relay {{
     host-name relay.example.net;
+    no-dnssec;
     tracking {{ host t.example.net; }}
     retry {{ first 2; longest 4; }}
     pool certified {{ source 203.0.113.5; host-name certified.example.net; members [ acme partner ]; }}

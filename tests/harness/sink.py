@@ -13,10 +13,15 @@ A script is a function (session, verb, argument) -> None for the usual answer, a
 the reply, or an Action below. verb is "CONNECT", "." (end of data), "TLS" (the handshake), or the
 SMTP command in capitals. Scripts run in the connection's own thread.
 
+Sink(certificate=harness.authority.Certificate) shows that one; implicit=True speaks TLS from the first
+byte; users={"name": "password"} demands a login (AUTH PLAIN or LOGIN, kept in message.user).
+
 Bad client behaviour is kept in sink.faults: bare CR or LF, commands that were not waited for,
 plaintext behind STARTTLS, over-long lines. A test asserts that the list is empty.
 """
 
+import base64
+import binascii
 import contextlib
 import os
 import re
@@ -43,6 +48,7 @@ class Message:
         self.peer = session.peer
         self.tls = session.tls
         self.helo = session.helo
+        self.user = session.user
         self.session = session.number
         self.time = time.time()
 
@@ -88,6 +94,13 @@ class Endless:
 
     def __init__(self, line):
         self.line = line
+
+
+class HalfClose:
+    """The reply, then FIN: nothing more is said, but what comes is still read."""
+
+    def __init__(self, reply):
+        self.reply = reply
 
 
 class Garbage:
@@ -185,6 +198,8 @@ class Session:
         self.tls = False
         self.esmtp = False
         self.helo = ""
+        self.user = None
+        self.server_name = None  # as the client asked for it in TLS
         self.commands = []  # (verb, argument)
         self.buffer = b""
         self.reset()
@@ -244,6 +259,12 @@ class Session:
             self.send(self._bytes(reply.reply))
             self.sink.stopping.wait()
             raise _Gone
+        if isinstance(reply, HalfClose):
+            self.send(self._bytes(reply.reply))
+            with contextlib.suppress(OSError):
+                self.conn.shutdown(socket.SHUT_WR)
+            while True:
+                self._fill()
         if isinstance(reply, Endless):
             while not self.sink.stopping.is_set():
                 self.send(self._bytes(reply.line))
@@ -265,6 +286,8 @@ class Session:
     # the dialogue
 
     def run(self):
+        if self.sink.implicit:
+            self._shake_hands()
         reply = self.scripted("CONNECT")
         self.say(reply if reply is not None else "220 %s ESMTP" % self.sink.host)
         while True:
@@ -294,6 +317,8 @@ class Session:
             return
         names = [self.sink.host] + [e for e in self.sink.extensions
                                     if not (e == "STARTTLS" and self.tls)]
+        if self.sink.users and self.tls:
+            names.append(self.sink.auth)
         self.esmtp = True
         self.say("\r\n".join("250%s%s" % ("-" if i < len(names) - 1 else " ", n)
                              for i, n in enumerate(names)))
@@ -316,18 +341,54 @@ class Session:
             self.say(reply)
         if self.buffer:
             self.sink.fault(self, "plaintext behind STARTTLS: %r" % self.buffer[:40])
+        self._shake_hands()
+        self.reset()
+
+    def _shake_hands(self):
+        context = self.sink.tls_context()
+        context.sni_callback = lambda conn, name, _: setattr(conn, "asked_name", name)
         try:
-            self.conn = self.sink.tls_context().wrap_socket(self.conn, server_side=True)
+            self.conn = context.wrap_socket(self.conn, server_side=True)
         except (OSError, ssl.SSLError):
             raise _Gone
+        self.server_name = getattr(self.conn, "asked_name", None)
         self.tls = True
-        self.reset()
+
+    def on_auth(self, argument, reply):
+        mechanism, _, initial = argument.partition(" ")
+        if not self.tls:
+            self.sink.fault(self, "AUTH without TLS")
+        if reply is not None:
+            self.say(reply)
+            return
+        if mechanism == "PLAIN":
+            answers = self._decode(initial).split(b"\0")[1:]
+        else:
+            answers = []
+            for question in (b"Username:", b"Password:"):
+                self.say(b"334 " + base64.b64encode(question) + b"\r\n")
+                answers.append(self._decode(self.line()))
+        user, password = (a.decode() for a in answers)
+        if self.sink.users.get(user) == password:
+            self.user = user
+            self.say("235 2.7.0 welcome")
+        else:
+            self.say("535 5.7.8 wrong user or password")
+
+    @staticmethod
+    def _decode(text):
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            return b"?\0?\0?"
 
     def _refused(self, reply):
         """Says a scripted reply; True unless it means yes."""
         return reply is not None and not self._bytes(self.say(reply)).startswith(b"2")
 
     def on_mail(self, argument, reply):
+        if reply is None and self.sink.users and not self.user:
+            reply = "530 5.7.0 log in first"
         if self._refused(reply):
             return
         if self.sender is not None:
@@ -402,10 +463,14 @@ class Sink:
     """Listens until stop(); every connection gets a thread."""
 
     def __init__(self, address="127.0.0.1", port=0, script=(), extensions=EXTENSIONS,
-                 host="sink.example", listener=None):
+                 host="sink.example", listener=None, certificate=None, implicit=False,
+                 users=None, auth="AUTH PLAIN LOGIN"):
         self.scripts = [script] if callable(script) else list(script)
         self.extensions = extensions
         self.host = host
+        self.implicit = implicit
+        self.users = users or {}
+        self.auth = auth
         self.messages = []
         self.offered = []  # those that were refused at their end as well
         self.faults = []
@@ -413,7 +478,7 @@ class Sink:
         self.stopping = threading.Event()
         self._changed = threading.Condition()
         self._open = set()
-        self._tls = None
+        self._tls = certificate.context() if certificate else None
         if listener is None:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             listener = socket.socket(family, socket.SOCK_STREAM)

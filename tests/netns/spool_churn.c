@@ -7,10 +7,12 @@
  *
  * In the working directory, which begins empty and is left with the spool in it. COUNT messages are
  * kept in batches and delivered `lag` messages later; one in `defer` waits for `late` messages
- * more, as one whose peer is away. Their sizes are spread log-uniformly over min..max, and the
- * large ones are as rare as bytes/COUNT asks for. Then it says, in one line of JSON: the rate of
- * the first and of the last `probe` messages (of one size: 5 KB), the CPU time of a message in the
- * store, and the most disk that was in use.
+ * more, as one whose peer is away. Their sizes are spread log-uniformly, most over min..20 KB, and
+ * as many over min..max as make their mean `mean`. Then a fresh store is made in `fresh/`, and
+ * both take `probe` messages (of one size: 5 KB) in turns, so that whoever else uses the disk slows
+ * both. It says, in one line of JSON: the rates (of the probes the medians of the turns), the CPU
+ * time of a message in the store, and the most disk that was in use, looked at as often as the
+ * store is ticked.
  *
  *   batch=16 lag=256 defer=200 late=20000 min=1000 max=5000000 mean=20000 probe=2000 queued=0
  *
@@ -34,7 +36,8 @@
 #define BODIES     512 /* of different sizes, used again and again */
 #define BATCH_MAX  1024
 #define PROBE_SIZE 5000
-#define TICK_S     1.0
+#define TURNS      7
+#define TICK_EVERY 2000 /* messages: as much as a busy relay has in a second */
 
 static struct {
 	unsigned long count, batch, lag, defer, late, min, max, mean, probe, queued;
@@ -56,7 +59,8 @@ static uint64_t *late;
 static size_t late_ring, late_first, late_next;
 
 static struct store *store;
-static double store_cpu_s, last_tick_s;
+static double store_cpu_s;
+static size_t since_tick;
 static uint64_t disk_max, bytes_kept;
 static int bodies[BODIES], probe_body;
 
@@ -119,15 +123,16 @@ static uint64_t disk_in_use(void)
 	return bytes;
 }
 
-static void tick(void)
+static void tick(size_t messages)
 {
-	double now = clock_s(CLOCK_MONOTONIC), before;
+	double before;
 
-	if (now - last_tick_s < TICK_S)
+	since_tick += messages;
+	if (since_tick < TICK_EVERY)
 		return;
-	last_tick_s = now;
+	since_tick = 0;
 	before = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-	store_tick(store, (uint64_t)(now * 1000));
+	store_tick(store, (uint64_t)(clock_s(CLOCK_MONOTONIC) * 1000));
 	store_cpu_s += clock_s(CLOCK_PROCESS_CPUTIME_ID) - before;
 	uint64_t in_use = disk_in_use();
 	if (in_use > disk_max)
@@ -263,7 +268,7 @@ static size_t step(size_t count, bool probe, bool drain)
 		bytes_kept += additions[i].envelope->size;
 		envelope_free(additions[i].envelope);
 	}
-	tick();
+	tick(count);
 	return gone;
 }
 
@@ -274,6 +279,43 @@ static double rate_of(unsigned long count, bool probe)
 	for (unsigned long done = 0; done < count; done += want.batch)
 		step(want.batch, probe, false);
 	return (double)count / (clock_s(CLOCK_MONOTONIC) - start);
+}
+
+static void drain(void)
+{
+	while (step(0, false, true))
+		;
+}
+
+/* One of the two stores, and what it did in each turn. */
+struct probe {
+	struct store *store;
+	const char *directory; /* from the other's */
+	double rates[TURNS], cpu_s;
+};
+
+static void probe(struct probe *p, size_t turn)
+{
+	if (chdir(p->directory) != 0)
+		fatal("cannot go to '%s'", p->directory);
+	store = p->store;
+	store_cpu_s = 0;
+	p->rates[turn] = rate_of(want.probe / TURNS, true);
+	p->cpu_s += store_cpu_s;
+	drain();
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(struct probe *p)
+{
+	qsort(p->rates, TURNS, sizeof(*p->rates), by_size);
+	return p->rates[TURNS / 2];
 }
 
 static void fill_queue(void)
@@ -288,7 +330,7 @@ static void fill_queue(void)
 		commit(additions, BATCH_MAX / 2, NULL, 0);
 		for (size_t i = 0; i < BATCH_MAX / 2; i++)
 			envelope_free(additions[i].envelope);
-		tick();
+		tick(BATCH_MAX / 2);
 	}
 	want.batch = batch;
 }
@@ -342,22 +384,28 @@ int main(int argc, char **argv)
 	make_bodies();
 	open_store();
 	fill_queue();
-	store_cpu_s = 0;
 
-	double fresh = rate_of(want.probe, true), cpu_fresh = store_cpu_s;
 	double churn = rate_of(want.count, false);
-	store_cpu_s = 0;
-	double after = rate_of(want.probe, true), cpu_after = store_cpu_s;
 	unsigned long memory = memory_kib();
-	while (step(0, false, true))
-		;
-	printf("{\"messages\": %lu, \"bytes\": %" PRIu64 ", \"rate_fresh\": %.0f, "
-	       "\"rate_churn\": %.0f, \"rate_after\": %.0f, \"churn_ratio\": %.2f, "
-	       "\"cpu_us_fresh\": %.1f, \"cpu_us_after\": %.1f, \"disk_max_mb\": %.1f, "
+	drain();
+	struct probe churned = {store, ".."}, fresh = {NULL, "fresh"};
+	uint64_t left = store_figures(store).messages;
+	if (mkdir("fresh", 0700) != 0 || chdir("fresh") != 0)
+		fatal("cannot make the directory 'fresh'");
+	open_store();
+	fresh.store = store;
+	for (size_t turn = 0; turn < TURNS; turn++) {
+		probe(&churned, turn);
+		probe(&fresh, turn);
+	}
+	printf("{\"messages\": %lu, \"bytes\": %" PRIu64 ", \"churn_per_s\": %.0f, "
+	       "\"fresh_per_s\": %.0f, \"churned_per_s\": %.0f, \"churn_ratio\": %.2f, "
+	       "\"cpu_us_fresh\": %.1f, \"cpu_us_churned\": %.1f, \"disk_max_mb\": %.1f, "
 	       "\"left\": %" PRIu64 ", \"memory_kib\": %lu}\n",
-	       want.count, bytes_kept, fresh, churn, after, after / fresh,
-	       cpu_fresh * 1e6 / (double)want.probe, cpu_after * 1e6 / (double)want.probe,
-	       (double)disk_max / 1e6, store_figures(store).messages, memory);
-	store_close(store);
+	       want.count, bytes_kept, churn, median(&fresh), median(&churned),
+	       median(&churned) / median(&fresh), fresh.cpu_s * 1e6 / (double)want.probe,
+	       churned.cpu_s * 1e6 / (double)want.probe, (double)disk_max / 1e6, left, memory);
+	store_close(churned.store);
+	store_close(fresh.store);
 	return 0;
 }

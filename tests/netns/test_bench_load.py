@@ -17,11 +17,15 @@ SENDER, RECIPIENT = "news@market.example", "reader@sink.example"
 def exchange(folder, count, sink_options=None, **options):
     """From the source straight to the sink; both, ended."""
     sink = Sink(folder / "sink", sample_every=5, **(sink_options or {}))
-    source = Source(folder, sink.port, SENDER, RECIPIENT, count=count, **options)
-    assert int(source.wait()) == count
-    sink.wait_for(count)
-    sink.stop()
-    return source, sink
+    try:
+        source = Source(folder, sink.port, SENDER, RECIPIENT, count=count, **options)
+        assert int(source.wait()) == count
+        sink.wait_for(count)
+        sink.stop()
+        return source, sink
+    finally:
+        if not sink.is_over():
+            sink.kill()
 
 
 @pytest.mark.parametrize("size", [5000, 50000, 1 << 20])

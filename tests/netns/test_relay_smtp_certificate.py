@@ -143,6 +143,13 @@ def test_expiry_is_told_two_weeks_ahead(relay, tmp_path):
         relay.write_config()
         assert relay.control("reload")["ok"]
         assert alarm in relay.control("certificate")["alarm"]
+    told, = relay.control("alarms")["alarms"]
+    assert told["alarm"] == "certificate" and alarm in told["says"]
+    assert told["subject"] == str(tmp_path / "cert.crt")
+    relay.config["tls"] = Certificate(tmp_path, HOST, days=16).leaves()
+    relay.write_config()
+    assert relay.control("reload")["ok"]
+    assert relay.control("alarms")["alarms"] == []
 
 
 def test_an_expired_one_does_not_keep_the_relay_from_starting(tmp_path):
@@ -194,5 +201,5 @@ def test_the_cli_shows_it(tmp_path, good):
             told = gate.do("show relay certificate")
             assert f"names: {HOST}, t.example.net" in told and "days-left: " in told
             good.chain.write_text("nothing")
-            refused = gate.cli("-c", "reload relay")
+            refused = gate.cli("-c", "request relay reload")
             assert refused.returncode == 1 and "does not parse" in refused.stderr

@@ -55,7 +55,7 @@ static const struct {
 	{MODE_OPERATE, "ping show", "ping HOST [count COUNT]; HOST=show"},
 	{MODE_OPERATE, "configure now", "\"now\": nothing may follow here\n"},
 	{MODE_OPERATE, "set system",
-	 "\"set\": not known here; known: show, reload, request, ping, configure, rollback, "
+	 "\"set\": not known here; known: show, request, ping, configure, rollback, "
 	 "confirm, help, exit, quit\n"},
 	{MODE_OPERATE, "rollback 3", "\"3\": not known here; known: now\n"},
 	{MODE_CONFIGURE, "set servers web1", "set PATH...; servers; web1"},

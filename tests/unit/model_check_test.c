@@ -74,6 +74,22 @@ static const struct {
 	 "line 2: groups office: \"192.0.2.0/24\": given twice\n"},
 	{"system { ntp [ 2001:db8::1\n 2001:db8::0:1 ]; }",
 	 "line 2: system ntp: \"2001:db8::0:1\": taken already by system ntp (line 1)\n"},
+	{"relay { host-name r.example; pool p { source 203.0.113.5; helo 203.0.113.6 { host-name "
+	 "a.example; } } }",
+	 "line 1: relay pool p helo 203.0.113.6: \"203.0.113.6\": not one of this pool's "
+	 "source addresses; add source 203.0.113.6\n"},
+	{"relay { host-name r.example; pool p { smart-host { host R.example; } } }",
+	 "line 1: relay pool p smart-host host: \"R.example\": that is this relay itself: its mail "
+	 "would come back for ever\n"},
+	{"relay { host-name r.example; pool p { smart-host { host s.example; user u; } } }",
+	 "line 1: relay pool p smart-host password: missing: user and password go together\n"},
+	{"relay { host-name r.example; pool p { smart-host { host s.example; password p; } } }",
+	 "line 1: relay pool p smart-host user: missing: user and password go together\n"},
+	{"relay { host-name r.example; pool p { smart-host { host s.example; tls none; user u; "
+	 "password p; } } }",
+	 "line 1: relay pool p smart-host tls: \"none\": the password would be sent in the clear; "
+	 "use "
+	 "starttls-required or implicit, or take user and password out\n"},
 	{"relay { }", "line 1: relay host-name: missing: a host name must be given\n"},
 	{"relay { host-name r; listen a; }",
 	 "line 1: relay listen a port: missing: a number from 0 to 65535 must be given\n"},

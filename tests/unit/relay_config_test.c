@@ -110,8 +110,34 @@ static void an_unknown_member_is_refused_and_the_known_ones_are_named(void **sta
 
 	(void)state;
 	assert_null(parse(RELAY(",\"lab\":{\"smtp_port\":25}"), &error));
-	assert_string_equal(buf_str(&error), "gatepost:relay/lab: 'smtp_port' is not known here; "
-					     "known: smtp-port dns-port clock\n");
+	assert_string_equal(buf_str(&error),
+			    "gatepost:relay/lab: 'smtp_port' is not known here; "
+			    "known: smtp-port dns-port trust-anchor sts-port ca-file clock\n");
+	buf_free(&error);
+}
+
+static void a_smart_host_is_read_with_its_ports_default(void **state)
+{
+	struct buf error = BUF_INIT;
+	struct relay_config *c = parse(
+		RELAY(",\"pool\":[{\"name\":\"a\",\"smart-host\":{\"host\":\"S.example\",\"user\":"
+		      "\"u\",\"password\":\"p\"}},{\"name\":\"b\",\"smart-host\":{\"host\":"
+		      "\"s.example\",\"tls\":\"implicit\"}},{\"name\":\"c\",\"source\":["
+		      "\"192.0.2.1\"],\"helo\":[{\"source\":\"192.0.2.1\",\"host-name\":"
+		      "\"C.example\"}]}]"),
+		&error);
+
+	(void)state;
+	assert_string_equal(buf_str(&error), "");
+	assert_non_null(c);
+	assert_string_equal(c->pools[0].smart_host.host, "s.example");
+	assert_int_equal(c->pools[0].smart_host.port, 587);
+	assert_int_equal(c->pools[0].smart_host.tls, SMART_STARTTLS);
+	assert_string_equal(c->pools[0].smart_host.password, "p");
+	assert_int_equal(c->pools[1].smart_host.port, 465);
+	assert_string_equal(c->pools[2].smart_host.host, "");
+	assert_string_equal(c->pools[2].helos[0].host_name, "c.example");
+	config_free(c);
 	buf_free(&error);
 }
 
@@ -121,6 +147,7 @@ int main(void)
 		cmocka_unit_test(left_out_members_have_the_defaults_of_the_model),
 		cmocka_unit_test(a_full_config_fills_the_struct),
 		cmocka_unit_test(what_is_refused_is_quoted_with_its_path),
+		cmocka_unit_test(a_smart_host_is_read_with_its_ports_default),
 		cmocka_unit_test(an_unknown_member_is_refused_and_the_known_ones_are_named),
 	};
 

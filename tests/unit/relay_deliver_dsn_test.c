@@ -242,9 +242,47 @@ static void who_is_told(void **state)
 	envelope_free(e);
 }
 
+static void what_was_passed_on(void **state)
+{
+	static const struct dsn_recipient one = {"bob@b.example", "", "250 2.6.0 queued as 7",
+						 "mx.b.example [192.0.2.1]"};
+	struct envelope *e = original();
+	struct dsn d = report(e, &one, 1);
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	d.action = DSN_RELAYED;
+	dsn_make(&d, &out);
+	assert_non_null(strstr(buf_str(&out), "Subject: Mail passed on\r\n"));
+	assert_non_null(strstr(buf_str(&out), "Action: relayed\r\nStatus: 2.6.0\r\n"
+					      "Remote-MTA: dns; mx.b.example\r\n"));
+	assert_null(strstr(buf_str(&out), "Will-Retry-Until"));
+	buf_free(&out);
+	envelope_free(e);
+}
+
+static void success_is_told_only_where_asked_for(void **state)
+{
+	struct envelope *e = original();
+	struct recipient *r = envelope_add_recipient(e, "bob@b.example");
+
+	(void)state;
+	assert_false(dsn_wanted(e, r, DSN_RELAYED));
+	r->notify = NOTIFY_FAILURE | NOTIFY_DELAY;
+	assert_false(dsn_wanted(e, r, DSN_RELAYED));
+	r->notify = NOTIFY_SUCCESS;
+	assert_true(dsn_wanted(e, r, DSN_RELAYED));
+	assert_false(dsn_wanted(e, r, DSN_FAILED));
+	envelope_set(&e->sender, "");
+	assert_false(dsn_wanted(e, r, DSN_RELAYED));
+	envelope_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_passed_on),
+		cmocka_unit_test(success_is_told_only_where_asked_for),
 		cmocka_unit_test(a_failure),
 		cmocka_unit_test(a_delay),
 		cmocka_unit_test(nobody_can_add_a_line),

@@ -74,6 +74,22 @@ static void the_helo_name_is_the_pools_or_the_relays(void **state)
 	assert_string_equal(route_host_name(&config, NULL), "relay.example");
 }
 
+static void a_source_may_have_a_helo_name_of_its_own(void **state)
+{
+	struct config_helo helo = {.host_name = "out5.example"};
+	struct config_pool pool = {
+		.name = "p", .host_name = "out.example", .helos = &helo, .helo_count = 1};
+	struct addr other, none = {0};
+
+	(void)state;
+	assert_true(addr_parse("203.0.113.5", &helo.source));
+	assert_true(addr_parse("203.0.113.6", &other));
+	assert_string_equal(route_helo(&config, &pool, &helo.source), "out5.example");
+	assert_string_equal(route_helo(&config, &pool, &other), "out.example");
+	assert_string_equal(route_helo(&config, &pool, &none), "out.example");
+	assert_string_equal(route_helo(&config, NULL, &other), "relay.example");
+}
+
 static void addresses_are_chosen_within_the_family(void **state)
 {
 	struct addr a;
@@ -102,6 +118,7 @@ int main(void)
 		cmocka_unit_test(a_route_leads_members_into_their_club_and_nobody_else),
 		cmocka_unit_test(what_no_route_names_leaves_by_the_open_pool),
 		cmocka_unit_test(the_helo_name_is_the_pools_or_the_relays),
+		cmocka_unit_test(a_source_may_have_a_helo_name_of_its_own),
 		cmocka_unit_test(addresses_are_chosen_within_the_family),
 	};
 

@@ -17,7 +17,7 @@
 
 static void a_body_is_what_was_appended(void **state)
 {
-	static const size_t sizes[] = {0, 1, 1000, 65536, 300000};
+	static const size_t sizes[] = {0, 1, 1000, 32768, 32769, 65536, 300000};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -30,6 +30,9 @@ static void a_body_is_what_was_appended(void **state)
 		for (size_t at = 0; at < sizes[i]; at += 1777)
 			body_append(&b, bytes + at, sizes[i] - at < 1777 ? sizes[i] - at : 1777);
 		assert_int_equal(b.size, sizes[i]);
+		assert_int_equal(body_small(&b) != NULL, sizes[i] <= BODY_SMALL_MAX);
+		if (body_small(&b))
+			assert_memory_equal(buf_str(body_small(&b)), bytes, sizes[i]);
 		fd = body_finish(&b);
 		assert_true(fd >= 0);
 		assert_int_equal(b.size, 0);
@@ -50,6 +53,7 @@ static void a_body_without_room_is_none(void **state)
 	body_fail(&b);
 	body_append(&b, "def", 3);
 	assert_int_equal(b.size, 0);
+	assert_null(body_small(&b));
 	assert_int_equal(body_finish(&b), -1);
 	assert_int_equal(errno, ENOSPC);
 	/* The next message starts afresh. */

@@ -26,13 +26,21 @@ static int body_fd(size_t n, unsigned seed)
 	return fd;
 }
 
+/* Every third one from memory, the others from a file. */
 static struct place append(struct segment_writer *w, uint64_t id, size_t n)
 {
 	struct place place;
 	struct extra extra = {.bytes = "what lies beside it", .n = (size_t)(id % 20)};
 	int fd = body_fd(n, (unsigned)id);
+	void *bytes = malloc(n + 1);
 
-	assert_int_equal(segment_append(w, id, fd, 0, n, NULL, &extra, &place), 0);
+	if (id % 3) {
+		assert_int_equal(segment_append(w, id, fd, 0, n, NULL, &extra, &place), 0);
+	} else {
+		assert_int_equal(pread(fd, bytes, n, 0), n);
+		assert_int_equal(segment_append_bytes(w, id, bytes, n, &extra, &place), 0);
+	}
+	free(bytes);
 	close(fd);
 	return place;
 }

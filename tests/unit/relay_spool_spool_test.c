@@ -239,20 +239,29 @@ static void await_count(struct peer *p, uint32_t type, size_t n)
 	}
 }
 
+/* A small one of an even number travels in the payload, the others as a file. */
 static void submit_to(struct peer *p, uint64_t id, size_t size, unsigned recipients)
 {
 	struct envelope *e = envelope_new();
-	struct buf payload = BUF_INIT;
-	int fd = memfd_create("body", MFD_CLOEXEC);
+	struct buf record = BUF_INIT, payload = BUF_INIT;
 	char *bytes = malloc(size + 1);
 
 	memset(bytes, 'a' + (int)(id % 26), size);
-	assert_int_equal(write(fd, bytes, size), size);
-	free(bytes);
 	for (unsigned i = 0; i < recipients; i++)
 		envelope_add_recipient(e, "c@d.example");
-	envelope_encode(e, &payload);
-	channel_send(p->channel, MSG_SUBMIT, id, &payload, fd);
+	envelope_encode(e, &record);
+	if (id % 2 == 0 && record.len + size <= SUBMIT_SMALL_MAX) {
+		submit_small_encode(&(struct submit_small){record.data, bytes, record.len, size},
+				    &payload);
+		channel_send(p->channel, MSG_SUBMIT_SMALL, id, &payload, -1);
+	} else {
+		int fd = memfd_create("body", MFD_CLOEXEC);
+
+		assert_int_equal(write(fd, bytes, size), size);
+		channel_send(p->channel, MSG_SUBMIT, id, &record, fd);
+	}
+	free(bytes);
+	buf_free(&record);
 	buf_free(&payload);
 	envelope_free(e);
 }
@@ -282,15 +291,14 @@ static int setup(void **state)
 
 /* --- promises --- */
 
-static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state)
+static void is_answered_and_told(uint64_t number)
 {
-	(void)state;
 	start();
 	struct peer *accept = connect_as(ROLE_ACCEPT, 0), *deliver = connect_as(ROLE_DELIVER, 1),
 		    *work = connect_as(ROLE_WORK, 2);
 
-	submit(accept, 7, 5000);
-	size_t i = await(accept, MSG_SUBMITTED, 7);
+	submit(accept, number, 5000);
+	size_t i = await(accept, MSG_SUBMITTED, number);
 	assert_int_equal(accept->heard[i].submitted.status, SUBMIT_KEPT);
 	uint64_t id = accept->heard[i].submitted.message;
 	size_t q = await(deliver, MSG_QUEUED, id);
@@ -316,6 +324,18 @@ static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state
 	end(0);
 }
 
+static void a_submitted_message_is_answered_and_told_with_its_bytes(void **state)
+{
+	(void)state;
+	is_answered_and_told(7);
+}
+
+static void so_is_a_small_one_within_its_payload(void **state)
+{
+	(void)state;
+	is_answered_and_told(8);
+}
+
 static void what_is_no_message_gets_an_error(void **state)
 {
 	(void)state;
@@ -331,11 +351,16 @@ static void what_is_no_message_gets_an_error(void **state)
 	envelope_encode(e, &payload);
 	channel_send(accept->channel, MSG_SUBMIT, 2, &payload, -1);
 	submit(accept, 3, 10);
-	for (uint64_t id = 1; id <= 3; id++) {
+	channel_send(accept->channel, MSG_SUBMIT_SMALL, 4, &payload, -1);
+	buf_clear(&payload);
+	submit_small_encode(&(struct submit_small){"no envelope", "body", 11, 4}, &payload);
+	channel_send(accept->channel, MSG_SUBMIT_SMALL, 5, &payload, -1);
+	submit(accept, 6, 0);
+	for (uint64_t id = 1; id <= 6; id++) {
 		size_t i = await(accept, MSG_SUBMITTED, id);
 
 		assert_int_equal(accept->heard[i].submitted.status,
-				 id == 3 ? SUBMIT_KEPT : SUBMIT_ERROR);
+				 id % 3 ? SUBMIT_ERROR : SUBMIT_KEPT);
 	}
 	envelope_free(e);
 	buf_free(&payload);
@@ -511,6 +536,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		spool_test(a_submitted_message_is_answered_and_told_with_its_bytes),
+		spool_test(so_is_a_small_one_within_its_payload),
 		spool_test(what_is_no_message_gets_an_error),
 		spool_test(many_messages_at_once_are_each_answered_and_told_once_in_order),
 		spool_test(a_new_deliver_is_told_everything_that_waits),

@@ -110,20 +110,35 @@ static size_t random_size(void)
 
 static struct addition random_addition(uint32_t *crc)
 {
-	struct addition a = {.envelope = envelope_new(), .fd = memfd_create("body", 0)};
+	struct addition a = {.envelope = envelope_new(), .fd = -1};
 	size_t n = random_size();
 	unsigned char *bytes = malloc(n + 1);
 
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = (unsigned char)pick(256);
-	if (write(a.fd, bytes, n) != (ssize_t)n)
-		exit(3);
 	*crc = crc32c(0, bytes, n);
-	free(bytes);
+	/* Bodies come as bytes or as a file. */
+	if (n % 2) {
+		a.bytes = bytes;
+		a.size = n;
+	} else {
+		a.fd = memfd_create("body", 0);
+		if (write(a.fd, bytes, n) != (ssize_t)n)
+			exit(3);
+		free(bytes);
+	}
 	a.envelope->size = n;
 	for (unsigned i = 1 + pick(RECIPIENTS_MAX); i; i--)
 		envelope_add_recipient(a.envelope, "c@d.example");
 	return a;
+}
+
+static void drop(struct addition *a)
+{
+	envelope_free(a->envelope);
+	if (a->fd >= 0)
+		close(a->fd);
+	free((void *)(uintptr_t)a->bytes);
 }
 
 struct batch {
@@ -176,8 +191,7 @@ static void report(struct batch *b, bool noted)
 			say("refused %" PRIu64 " %08x %s\n", e->size, b->crcs[i],
 			    a->status == SUBMIT_FULL ? "full" : "error");
 		}
-		envelope_free(a->envelope);
-		close(a->fd);
+		drop(a);
 	}
 	for (size_t i = 0; i < b->progress_count; i++) {
 		if (noted)
@@ -251,8 +265,7 @@ static int check(void)
 	if (store_commit(s, 1700000000000, &a, 1, NULL, 0) && a.status == SUBMIT_KEPT &&
 	    a.envelope->id > after)
 		say("usable\n");
-	envelope_free(a.envelope);
-	close(a.fd);
+	drop(&a);
 	store_close(s);
 	return 0;
 }
