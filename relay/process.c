@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "relay/pace.h"
 #include "relay/sandbox.h"
 
 #include <errno.h>
@@ -11,10 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SLICE_BYTES_MAX = 64 * 1024 * 1024 };
+enum { SLICE_BYTES_MAX = 64 * 1024 * 1024, PATIENT_NICE = 5 };
 
 static const struct role *const roles[ROLE_COUNT] = {
 	[ROLE_ACCEPT] = &accept_role, [ROLE_AUTH] = &auth_role,       [ROLE_SPOOL] = &spool_role,
@@ -211,6 +213,10 @@ int process_main(const char *name, const char *index, int main_fd)
 	/* A terminal's ^C reaches every process: main decides the order of ending. */
 	signal(SIGINT, SIG_IGN);
 	self.main = channel_open(self.loop, main_fd, on_main_message, on_main_closed, NULL);
+	if (self.role->paced)
+		pace_keep(self.loop);
+	if (self.role->patient)
+		setpriority(PRIO_PROCESS, 0, PATIENT_NICE);
 	ev_run(self.loop, 0);
 	return 0;
 }

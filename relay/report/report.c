@@ -282,6 +282,7 @@ static void report_stop(struct process *p)
 
 const struct role report_role = {
 	.name = "report",
+	.patient = true,
 	.open = report_open,
 	.peer_up = report_peer_up,
 	.peer_down = report_peer_down,
