@@ -424,6 +424,15 @@ static void enter(struct client *c, enum state s)
 
 /* --- what the connection says --- */
 
+/* Its command has not even left: the peer speaks out of turn, and every reply from here on would be
+ * taken for another command's. Within a transaction commands may leave while replies come. */
+static bool is_early(const struct client *c)
+{
+	bool alone = (c->state >= EHLO && c->state <= AUTH_PASSWORD) || c->state == RSET;
+
+	return alone && peer_out(c->peer)->len > 0;
+}
+
 static void on_reply(const struct reply *r, void *arg)
 {
 	struct client *c = arg;
@@ -434,6 +443,8 @@ static void on_reply(const struct reply *r, void *arg)
 	/* RFC 5321 §3.8: 421 at any time means that the peer is closing. */
 	if (r->code == 421)
 		refused(c);
+	else if (is_early(c))
+		odd(c);
 	else
 		steps[r->code / 100 - 2](c);
 }

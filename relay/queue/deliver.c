@@ -291,7 +291,6 @@ static void deliver_reload(struct process *p)
 static void take_queued(struct message *m)
 {
 	struct queued q;
-	size_t n;
 
 	if (!queued_decode(m, &q)) {
 		log_error("spool sent a message whose record is damaged: left out");
@@ -301,10 +300,7 @@ static void take_queued(struct message *m)
 	if (known) {
 		known->place = q.place;
 	} else {
-		const void *bytes = queued_envelope(m, &n);
-		struct mail *fresh = mail_add(q.envelope, &q.place, bytes, n);
-
-		parcels_make(fresh);
+		parcels_make(mail_add(q.envelope, &q.place));
 	}
 	envelope_free(q.envelope);
 }

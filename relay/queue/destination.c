@@ -21,6 +21,35 @@
 static struct destination **table; /* chained, a power of two */
 static size_t table_size, count;
 
+/* --- busy or idle --- */
+
+/* Never written to: whoever puts something in makes the destination busy first. */
+static struct busy idle;
+
+void destination_make_busy(struct destination *d)
+{
+	if (d->busy != &idle)
+		return;
+	d->busy = calloc(1, sizeof(*d->busy));
+	if (!d->busy)
+		abort();
+	d->busy->destination = d;
+}
+
+static void make_idle(struct destination *d)
+{
+	struct busy *b = d->busy;
+
+	if (b == &idle || b->ready.count || b->prepared.count || d->session_count || d->ahead ||
+	    d->query || share_waits(&b->slot) || fair_has(&b->opens) || fair_has(&b->sends))
+		return;
+	lane_give_back(d);
+	fair_clear(&b->ready);
+	fair_clear(&b->prepared);
+	free(b);
+	d->busy = &idle;
+}
+
 /* --- finding --- */
 
 static void table_grow(void)
@@ -58,6 +87,7 @@ struct destination *destination_get(const char *domain, const char *pool)
 	if (!d)
 		abort();
 	d->hash = hash;
+	d->busy = &idle;
 	memcpy(d->domain, domain, domain_size);
 	d->paused = order_on(ORDER_DESTINATION, domain);
 	d->pool = memcpy(d->domain + domain_size, pool, pool_size);
@@ -82,9 +112,14 @@ static void destroy(struct destination *d)
 		link = &(*link)->hash_next;
 	*link = d->hash_next;
 	count--;
-	if (share_waits(&d->slot))
-		share_remove(&scheduler.slots, &d->slot);
+	if (share_waits(&d->busy->slot))
+		share_remove(&scheduler.slots, &d->busy->slot);
 	lane_leave(d);
+	if (d->busy != &idle) {
+		fair_clear(&d->busy->ready);
+		fair_clear(&d->busy->prepared);
+		free(d->busy);
+	}
 	targets_release(d->targets);
 	free(d->why);
 	free(d);
@@ -168,6 +203,8 @@ void destination_failed(struct destination *d, const char *why, bool refuse)
 	if (!d->why)
 		abort();
 	d->refuses = refuse;
+	/* The next attempt asks for them anew: until then they only take room. */
+	destination_forget_hosts(d);
 	if (!refuse) {
 		/* Half of what its mail waits at first: that finds it open again. */
 		d->fails++;
@@ -202,7 +239,8 @@ void destination_forget_hosts(struct destination *d)
 
 static struct parcel *next_ready(struct destination *d)
 {
-	struct fair_item *item = fair_peek(d->ready.count ? &d->ready : &d->prepared);
+	struct fair_item *item =
+		fair_peek(d->busy->ready.count ? &d->busy->ready : &d->busy->prepared);
 
 	return (struct parcel *)item; /* its turn is its first member */
 }
@@ -225,18 +263,18 @@ static bool may_begin(void)
 /* False when it has to be looked at again once spool has confirmed something. */
 static bool send_prepared(struct destination *d)
 {
-	while (d->prepared.count) {
+	while (d->busy->prepared.count) {
 		struct session *s = idle_session(d);
 
 		if (!s)
 			break;
 		if (!may_begin())
 			return false;
-		const struct parcel *next = (struct parcel *)fair_peek(&d->prepared);
+		const struct parcel *next = (struct parcel *)fair_peek(&d->busy->prepared);
 		if (!lane_take_message(d, next->mail->account))
 			break;
 		if (lane_ramp_take(s))
-			session_send(s, (struct parcel *)fair_pop(&d->prepared));
+			session_send(s, (struct parcel *)fair_pop(&d->busy->prepared));
 		else
 			session_let_go(s);
 	}
@@ -249,14 +287,14 @@ static void look_ahead(struct destination *d)
 	struct standing n = standing_of(d);
 	unsigned wanted = n.idle + n.sending + (d->fails ? 0 : n.opening);
 
-	while (d->ahead < wanted && d->ready.count)
-		prepare_want((struct parcel *)fair_pop(&d->ready));
+	while (d->ahead < wanted && d->busy->ready.count)
+		prepare_want((struct parcel *)fair_pop(&d->busy->ready));
 }
 
 static bool needs_session(struct destination *d)
 {
 	struct standing n = standing_of(d);
-	size_t pending = d->ready.count + d->ahead;
+	size_t pending = d->busy->ready.count + d->ahead;
 	/* How many is for its lane to say; one finds out which lane, or whether it is up again. */
 	bool one = d->fails || !d->lane;
 
@@ -269,7 +307,7 @@ static void want_session(struct destination *d)
 {
 	const struct parcel *p = next_ready(d);
 
-	if (share_waits(&d->slot))
+	if (share_waits(&d->busy->slot))
 		return;
 	if (!p || !needs_session(d)) {
 		lane_give_back(d);
@@ -280,13 +318,14 @@ static void want_session(struct destination *d)
 		lane_want_session(d, a);
 	if (d->lane && !d->may_open)
 		return;
-	share_want(&scheduler.slots, &d->slot, a->number, a->weight, 1);
+	share_want(&scheduler.slots, &d->busy->slot, a->number, a->weight, 1);
 }
 
 /* False when it has to be looked at again. */
 static bool work(struct destination *d)
 {
-	if (d->ready.count + d->prepared.count && !d->is_draining && destination_shut(d))
+	if (d->busy->ready.count + d->busy->prepared.count && !d->is_draining &&
+	    destination_shut(d))
 		drain_start(d);
 	if (d->is_draining)
 		return true;
@@ -309,6 +348,8 @@ void destinations_work(void)
 			d->is_touched = true;
 			d->touched_next = later;
 			later = d;
+		} else {
+			make_idle(d);
 		}
 	}
 	/* Whatever opens the way again (a confirmation, a new spool) asks for a turn. */
@@ -319,7 +360,7 @@ void destinations_connect(void)
 {
 	for (struct share_item *item; (item = share_next(&scheduler.slots));) {
 		struct destination *d =
-			(struct destination *)((char *)item - offsetof(struct destination, slot));
+			((struct busy *)((char *)item - offsetof(struct busy, slot)))->destination;
 
 		if (needs_session(d)) {
 			session_open(d, item->account);
@@ -352,12 +393,12 @@ bool destinations_drain(void)
 		return false;
 	if (ledger_unconfirmed() > DRAIN_UNCONFIRMED_MAX)
 		return true;
-	while (left-- && d->ready.count + d->prepared.count)
-		drain_one(d,
-			  (struct parcel *)fair_pop(d->prepared.count ? &d->prepared : &d->ready));
+	while (left-- && d->busy->ready.count + d->busy->prepared.count)
+		drain_one(d, (struct parcel *)fair_pop(d->busy->prepared.count ? &d->busy->prepared
+									       : &d->busy->ready));
 	scheduler.draining = d->drain_next;
 	d->is_draining = false;
-	if (d->ready.count + d->prepared.count) {
+	if (d->busy->ready.count + d->busy->prepared.count) {
 		/* Others first: the list is short. */
 		struct destination **end = &scheduler.draining;
 

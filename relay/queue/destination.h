@@ -14,6 +14,9 @@
 /* Found, or made. Goes by itself once nothing leads to it. */
 struct destination *destination_get(const char *domain, const char *pool);
 
+/* Before anything is put into its queues. */
+void destination_make_busy(struct destination *d);
+
 /* Something changed: look at it in this turn. */
 void destination_touch(struct destination *d);
 

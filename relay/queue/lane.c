@@ -140,12 +140,12 @@ void lanes_tidy(void)
 
 static struct destination *opens_of(struct fair_item *item)
 {
-	return (struct destination *)((char *)item - offsetof(struct destination, opens));
+	return ((struct busy *)((char *)item - offsetof(struct busy, opens)))->destination;
 }
 
 static struct destination *sends_of(struct fair_item *item)
 {
-	return (struct destination *)((char *)item - offsetof(struct destination, sends));
+	return ((struct busy *)((char *)item - offsetof(struct busy, sends)))->destination;
 }
 
 static void wake_in_ms(struct lane *l, uint64_t ms)
@@ -215,9 +215,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 void lane_want_session(struct destination *d, const struct account *a)
 {
-	if (d->may_open || fair_has(&d->opens))
+	if (d->may_open || fair_has(&d->busy->opens))
 		return;
-	fair_push(&d->lane->opening, &d->opens, a->number, a->weight, fair_cost(0));
+	fair_push(&d->lane->opening, &d->busy->opens, a->number, a->weight, fair_cost(0));
 	run(d->lane);
 }
 
@@ -236,8 +236,8 @@ bool lane_take_message(struct destination *d, const struct account *a)
 		d->may_send = false;
 		return true;
 	}
-	if (!fair_has(&d->sends)) {
-		fair_push(&d->lane->sending, &d->sends, a->number, a->weight, fair_cost(0));
+	if (!fair_has(&d->busy->sends)) {
+		fair_push(&d->lane->sending, &d->busy->sends, a->number, a->weight, fair_cost(0));
 		run(d->lane);
 	}
 	/* The turn may have come at once. */
@@ -267,8 +267,8 @@ void lane_leave(struct destination *d)
 	if (!l)
 		return;
 	lane_give_back(d);
-	fair_remove(&l->opening, &d->opens);
-	fair_remove(&l->sending, &d->sends);
+	fair_remove(&l->opening, &d->busy->opens);
+	fair_remove(&l->sending, &d->busy->sends);
 	d->may_send = false;
 	d->lane = NULL;
 	l->refs--;

@@ -2,7 +2,9 @@
 #include "relay/queue/mails.h"
 
 #include "lib/log.h"
+#include "relay/queue/pack.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,46 +97,37 @@ struct mail *mail_find(uint64_t id)
 	return m;
 }
 
-/* The replies live in the rcpts from here on: true when the envelope had any. */
-static bool take_recipients(struct mail *m, struct envelope *e)
+static void take_recipients(struct mail *m, const struct envelope *e)
 {
-	bool replies = false;
-
 	for (size_t i = 0; i < e->recipient_count; i++) {
-		struct recipient *from = &e->recipients[i];
+		const struct recipient *from = &e->recipients[i];
 		struct rcpt *to = &m->rcpts[i];
 
 		to->state = from->state;
 		to->attempts = from->attempts;
 		to->next_ms = from->next_ms;
 		to->next = NO_RCPT;
-		if (*from->reply) {
+		if (*from->reply)
 			rcpt_set_reply(to, from->reply);
-			envelope_set(&from->reply, "");
-			replies = true;
-		}
 		if (to->state == RECIPIENT_WAITING || to->state == RECIPIENT_HELD)
 			m->left++;
 	}
-	return replies;
 }
 
-static void keep_envelope(struct mail *m, const void *bytes, size_t n)
+struct mail *mail_add(struct envelope *e, const struct place *place)
 {
-	m->envelope = malloc(n);
-	if (!m->envelope)
-		abort();
-	memcpy(m->envelope, bytes, n);
-	m->envelope_len = (uint32_t)n;
-}
+	struct buf tail = BUF_INIT;
 
-struct mail *mail_add(struct envelope *e, const struct place *place, const void *envelope, size_t n)
-{
 	if (mail_find(e->id))
 		return NULL;
-	struct mail *m = calloc(1, sizeof(*m) + e->recipient_count * sizeof(*m->rcpts));
+	struct profile *profile = pack_envelope(e, &tail);
+	size_t rcpts = e->recipient_count * sizeof(struct rcpt);
+	struct mail *m = calloc(1, sizeof(*m) + rcpts + tail.len);
 	if (!m)
 		abort();
+	m->profile = profile;
+	m->tail = memcpy((char *)m->rcpts + rcpts, tail.data, tail.len);
+	buf_free(&tail);
 	m->id = e->id;
 	m->place = *place;
 	m->accepted_ms = e->accepted_ms;
@@ -142,15 +135,7 @@ struct mail *mail_add(struct envelope *e, const struct place *place, const void 
 	m->account->mails++;
 	m->flags = e->flags;
 	m->rcpt_count = (uint16_t)e->recipient_count;
-	if (take_recipients(m, e)) {
-		struct buf bare = BUF_INIT;
-
-		envelope_encode(e, &bare);
-		keep_envelope(m, bare.data, bare.len);
-		buf_free(&bare);
-	} else {
-		keep_envelope(m, envelope, n);
-	}
+	take_recipients(m, e);
 	table_grow();
 	struct mail **slot = slot_of(m->id);
 	m->hash_next = *slot;
@@ -169,8 +154,8 @@ void mail_free(struct mail *m)
 	count--;
 	m->account->mails--;
 	for (uint16_t i = 0; i < m->rcpt_count; i++)
-		free(m->rcpts[i].reply);
-	free(m->envelope);
+		rcpt_set_reply(&m->rcpts[i], "");
+	profile_release(m->profile);
 	free(m);
 }
 
@@ -191,21 +176,57 @@ void mail_each(void (*fn)(struct mail *m, void *arg), void *arg)
 struct envelope *mail_envelope(const struct mail *m)
 {
 	const char *reason = "";
-	struct envelope *e = envelope_decode(m->envelope, m->envelope_len, &reason);
+	struct envelope *e = pack_open(m->profile, m->tail, m->rcpt_count, &reason);
 
 	/* It was decoded once when it came in. */
 	if (!e)
 		fatal("the envelope of message %llu changed in memory: %s",
 		      (unsigned long long)m->id, reason);
+	e->id = m->id;
+	e->accepted_ms = m->accepted_ms;
+	e->size = m->place.size;
 	return e;
+}
+
+/* --- replies --- */
+
+/* A destination that is down gives thousands of recipients the same reply. */
+struct reply_text {
+	unsigned refs;
+	char text[];
+};
+
+static void reply_release(char *reply)
+{
+	if (!reply)
+		return;
+	struct reply_text *t = (struct reply_text *)(reply - offsetof(struct reply_text, text));
+	if (--t->refs == 0)
+		free(t);
 }
 
 void rcpt_set_reply(struct rcpt *r, const char *reply)
 {
-	free(r->reply);
-	r->reply = strdup(reply);
-	if (!r->reply)
-		abort();
+	static char *latest; /* replies come in runs */
+	size_t n = strlen(reply) + 1;
+	char *before = r->reply;
+
+	r->reply = NULL;
+	if (*reply && (!latest || strcmp(latest, reply) != 0)) {
+		struct reply_text *t = malloc(sizeof(*t) + n);
+
+		if (!t)
+			abort();
+		t->refs = 1;
+		memcpy(t->text, reply, n);
+		reply_release(latest);
+		latest = t->text;
+	}
+	if (*reply) {
+		((struct reply_text *)(latest - offsetof(struct reply_text, text)))->refs++;
+		r->reply = latest;
+	}
+	reply_release(before);
 }
 
 bool mail_is_tracked(const struct mail *m)

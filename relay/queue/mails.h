@@ -2,7 +2,7 @@
 /*
  * All mails that the scheduler knows of, found by their number, and their accounts.
  *
- * A mail costs about 230 bytes and its encoded envelope; nothing of its body is here.
+ * A mail of one recipient costs about 400 bytes; nothing of its body is here.
  */
 #ifndef GATEPOST_RELAY_QUEUE_MAILS_H
 #define GATEPOST_RELAY_QUEUE_MAILS_H
@@ -15,12 +15,8 @@ struct account *account_named(const char *name);
 void accounts_reload(const struct relay_config *c);
 struct account *account_next(const struct account *after); /* NULL: the first; NULL at the end */
 
-/*
- * envelope[n] is e, encoded; a copy is kept. The replies in e are moved out of it. NULL when there
- * is one of that number.
- */
-struct mail *mail_add(struct envelope *e, const struct place *place, const void *envelope,
-		      size_t n);
+/* e stays the caller's. NULL when there is one of that number. */
+struct mail *mail_add(struct envelope *e, const struct place *place);
 struct mail *mail_find(uint64_t id);
 /* Its parcels are gone already. */
 void mail_free(struct mail *m);
@@ -29,7 +25,7 @@ size_t mail_count(void);
 /* Calls fn for each; fn may free that one. */
 void mail_each(void (*fn)(struct mail *m, void *arg), void *arg);
 
-/* The whole envelope; the caller frees it. */
+/* The whole envelope, but for the recipients' states; the caller frees it. */
 struct envelope *mail_envelope(const struct mail *m);
 
 void rcpt_set_reply(struct rcpt *r, const char *reply);

@@ -149,7 +149,8 @@ void parcel_ready(struct parcel *p)
 		return;
 	}
 	p->state = PARCEL_READY;
-	fair_push(&d->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
+	destination_make_busy(d);
+	fair_push(&d->busy->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
 	destination_touch(d);
 }
 
@@ -164,7 +165,9 @@ void parcel_again(struct parcel *p)
 		return;
 	}
 	p->state = PARCEL_READY;
-	fair_push_front(&d->ready, &p->turn, a->number, a->weight, fair_cost(p->mail->place.size));
+	destination_make_busy(d);
+	fair_push_front(&d->busy->ready, &p->turn, a->number, a->weight,
+			fair_cost(p->mail->place.size));
 	destination_touch(d);
 }
 
@@ -177,10 +180,10 @@ void parcel_detach(struct parcel *p)
 		timeline_remove(&scheduler.due, &p->due);
 		break;
 	case PARCEL_READY:
-		fair_remove(&d->ready, &p->turn);
+		fair_remove(&d->busy->ready, &p->turn);
 		break;
 	case PARCEL_PREPARED:
-		fair_remove(&d->prepared, &p->turn);
+		fair_remove(&d->busy->prepared, &p->turn);
 		break;
 	default:
 		break;

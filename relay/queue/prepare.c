@@ -69,7 +69,7 @@ static void hand_out(struct worker *w, struct body *b)
 {
 	struct parcel *p = b->parcel;
 	const struct mail *m = p->mail;
-	const struct prepare order = {
+	struct prepare order = {
 		.place = m->place,
 		.recipient = mail_is_tracked(m) ? p->first : PREPARE_ALL,
 		.seven_bit = b->seven_bit,
@@ -82,7 +82,9 @@ static void hand_out(struct worker *w, struct body *b)
 	w->bodies = b;
 	w->busy++;
 	p->state = PARCEL_PREPARING;
-	prepare_encode_with(&order, m->envelope, m->envelope_len, &payload);
+	order.envelope = mail_envelope(m);
+	prepare_encode(&order, &payload);
+	envelope_free(order.envelope);
 	channel_send(w->channel, MSG_PREPARE, b->id, &payload, -1);
 	buf_free(&payload);
 }
@@ -222,7 +224,8 @@ static void take_answer(struct parcel *p, struct message *m, const struct prepar
 		b->eight_bit = answer->eight_bit;
 		if (*answer->reason)
 			tell_not_tracked(p, answer->reason);
-		fair_push(&d->prepared, &p->turn, a->number, a->weight, fair_cost(b->size));
+		destination_make_busy(d);
+		fair_push(&d->busy->prepared, &p->turn, a->number, a->weight, fair_cost(b->size));
 		destination_touch(d);
 	}
 }

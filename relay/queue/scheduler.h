@@ -95,8 +95,8 @@ struct mail {
 	struct place place;
 	uint64_t accepted_ms;
 	struct account *account;
-	unsigned char *envelope; /* encoded */
-	uint32_t envelope_len;
+	struct profile *profile; /* with tail: its envelope, packed (pack.h) */
+	char *tail;              /* behind the rcpts */
 	uint32_t flags;
 	struct parcel *parcels;
 	struct bounce *bounce;
@@ -135,19 +135,26 @@ struct targets {
 	struct target items[];
 };
 
+/* What a destination needs while something is to be done for it. The many that only wait for a time
+ * share one that is empty. */
+struct busy {
+	struct destination *destination;
+	struct fair ready, prepared;
+	struct fair_item opens; /* its turn in the lane for one more session */
+	struct fair_item sends; /* and for one more message */
+	struct share_item slot; /* its wish for one more session */
+};
+
 struct destination {
 	struct destination *hash_next;
 	uint32_t hash;
 	size_t parcels; /* all that lead here */
-	struct fair ready, prepared;
+	struct busy *busy;
 	unsigned ahead; /* CHOSEN, PREPARING, PREPARED */
 	struct session *sessions;
 	unsigned session_count, session_serial;
 	struct lane *lane;       /* NULL until its mail hosts are known */
-	struct fair_item opens;  /* its turn in the lane for one more session */
-	struct fair_item sends;  /* and for one more message */
 	bool may_open, may_send; /* the lane gave it that turn */
-	struct share_item slot;  /* its wish for one more session */
 	struct targets *targets;
 	struct resolve_query *query;
 	unsigned fails;         /* in a row */

@@ -150,9 +150,9 @@ static void add_destination(struct destination *d, void *arg)
 	json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:b, s:s}", "domain",
 					      d->domain, "pool", d->pool, "waiting",
 					      (json_int_t)d->parcels, "ready",
-					      (json_int_t)(d->ready.count + d->ahead), "sessions",
-					      (int)d->session_count, "down-s", down_s, "paused",
-					      d->paused, "reason", d->why ? d->why : ""));
+					      (json_int_t)(d->busy->ready.count + d->ahead),
+					      "sessions", (int)d->session_count, "down-s", down_s,
+					      "paused", d->paused, "reason", d->why ? d->why : ""));
 }
 
 static void add_provider(struct lane *l, void *arg)

@@ -96,6 +96,13 @@ class Endless:
         self.line = line
 
 
+class HalfClose:
+    """The reply, then FIN: nothing more is said, but what comes is still read."""
+
+    def __init__(self, reply):
+        self.reply = reply
+
+
 class Garbage:
     """For the verb "TLS": these bytes in place of a handshake."""
 
@@ -252,6 +259,12 @@ class Session:
             self.send(self._bytes(reply.reply))
             self.sink.stopping.wait()
             raise _Gone
+        if isinstance(reply, HalfClose):
+            self.send(self._bytes(reply.reply))
+            with contextlib.suppress(OSError):
+                self.conn.shutdown(socket.SHUT_WR)
+            while True:
+                self._fill()
         if isinstance(reply, Endless):
             while not self.sink.stopping.is_set():
                 self.send(self._bytes(reply.line))

@@ -9,8 +9,8 @@ import pytest
 
 from tests.harness.dns import Dns
 from tests.harness.relay import Relay, account, wait_for
-from tests.harness.sink import (Close, Deaf, Endless, Garbage, Never, Sink, Slow, answer, close_at,
-                                multiline_421)
+from tests.harness.sink import (Close, Deaf, Endless, Garbage, HalfClose, Never, Sink, Slow, answer,
+                                close_at, multiline_421)
 
 # Both hosts listen at the one port that the relay goes to: .1 behaves, .9 does not.
 ZONES = {
@@ -67,6 +67,11 @@ HOSTILE = {
     "no answer to the message": answer(".", Never()),
     "replies byte by byte": answer("RCPT", Slow("250 ok", 3)),
     "reads no more behind DATA": answer("DATA", Deaf("354 go")),
+    "no answer to STARTTLS": answer("STARTTLS", Never()),
+    "the handshake byte by byte": answer("TLS", Slow(b"\x16\x03\x03\x00\x40" + b"\2" * 64, 3)),
+    "an endless reply to RCPT": answer("RCPT", Endless("250-2.1.5 more")),
+    "an endless reply to the message": answer(".", Endless("250-2.0.0 more")),
+    "NULs without an end": answer("MAIL", Endless(b"\0" * 512)),
 }
 LARGE = "0123456789\r\n" * 100000
 
@@ -97,6 +102,22 @@ PASSING = {
     "421 in lines at EHLO": multiline_421("EHLO", times=3),
     "421 in lines at MAIL": multiline_421("MAIL", times=3),
     "421 in lines at the end": multiline_421(".", times=3),
+    "421 in lines at STARTTLS": multiline_421("STARTTLS", times=3),
+    "421 in lines at RCPT": multiline_421("RCPT", times=3),
+    "421 in lines at DATA": multiline_421("DATA", times=3),
+    "resets at EHLO": close_at("EHLO", times=3, reset=True),
+    "resets at MAIL": close_at("MAIL", times=3, reset=True),
+    "resets at the end": close_at(".", times=3, reset=True),
+    "hangs up at the end": close_at(".", times=3),
+    "hangs up at QUIT": close_at("QUIT"),
+    "half-closed at the greeting": answer("CONNECT", HalfClose("220 hello"), times=3),
+    "half-closed at MAIL": answer("MAIL", HalfClose("250 ok"), times=3),
+    "half-closed in the message": answer("DATA", HalfClose("354 go"), times=3),
+    "8 KB lines at EHLO": answer("EHLO", b"250-" + b"x" * 8000 + b"\r\n250 PIPELINING\r\n"),
+    "NULs in the greeting": answer("CONNECT", b"220 \0\0 hello\r\n"),
+    "two replies for one": answer("MAIL", b"250 ok\r\n250 ok again\r\n", times=1),
+    "a reply before it is asked": answer("CONNECT", b"220 hello\r\n250 soon\r\n", times=1),
+    "a reply code that does not exist": answer("RCPT", "999 what", times=1),
     "8 KB of reply": answer("RCPT", "250 " + "x" * 8000),
     "NULs in a reply": answer("RCPT", b"250 a\0b\r\n"),
     "no reply at all to MAIL": answer("MAIL", "hello", times=1),
@@ -113,6 +134,51 @@ def test_what_passes_is_lived_through(tmp_path, dns, how):
         assert sorted(m.recipients for m in bad.wait(2)) == [["x@bad.example"]] * 2
         empty(relay)
         assert good.messages == [] and bad.faults == []
+
+
+EVIL = (b"MAIL FROM:<evil@c.example>\r\nRCPT TO:<x@bad.example>\r\nDATA\r\nSubject: evil\r\n\r\n"
+        b"x\r\n")
+SMUGGLES = {
+    "an end of data amid the body": b"\r\n.\r\n" + EVIL + b".\r\n",
+    "at its beginning": b".\r\n" + EVIL,
+    "dots already doubled": b"\r\n..\r\n" + EVIL,
+    "at its end": b"x\r\n.\r\n",
+    "many": b"\r\n.\r\n.\r\n.." + EVIL + b"\r\n.\r\n",
+    "across what is read at a time": b"x" * 70 + b"\r\n" + (b"y" * 62 + b"\r\n.\r\n") * 3000 + EVIL,
+}
+
+
+@pytest.mark.parametrize("how", SMUGGLES)
+def test_what_leaves_ends_where_it_ends(tmp_path, dns, how):
+    """BDAT carries what looks like an end of data; DATA, by which it leaves, must not."""
+    head = b"From: joe@acme.example\r\nSubject: x\r\n\r\n"
+    with Sink() as good, relay_to(tmp_path, dns, good) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as client:
+            client.ehlo()
+            client.mail("joe@acme.example")
+            client.rcpt("x@good.example")
+            for chunk, last in ((head, b""), (SMUGGLES[how], b" LAST")):
+                client.sock.sendall(b"BDAT %d%s\r\n" % (len(chunk), last) + chunk)
+                assert client.getreply()[0] == 250
+        message, = good.wait(1)
+        assert message.body == SMUGGLES[how]
+        empty(relay)
+        assert len(good.messages) == 1 and good.faults == []
+        assert [v for s in good.sessions for v, _ in s.commands].count("MAIL") == 1
+
+
+def test_parameters_smuggle_nothing(tmp_path, dns):
+    """RFC 3461 §4: line ends may stand in xtext, and stay there."""
+    with Sink() as good, relay_to(tmp_path, dns, good) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as client:
+            client.ehlo()
+            client.mail("joe@acme.example", options=["ENVID=a+0D+0ARCPT"])
+            client.rcpt("x@good.example", options=["ORCPT=rfc822;x+0D+0A@good.example"])
+            code, _ = client.data("From: joe@acme.example\r\n\r\nx\r\n")
+            assert code == 250
+        message, = good.wait(1)
+        assert "ENVID=a+0D+0ARCPT" in message.sender_params
+        assert "+0D+0A" in message.recipient_params[0] and good.faults == []
 
 
 def test_a_large_message_arrives_as_it_was(tmp_path, dns):
