@@ -178,14 +178,15 @@ struct envelope *mail_envelope(const struct mail *m)
 	const char *reason = "";
 	struct envelope *e = pack_open(m->profile, m->tail, m->rcpt_count, &reason);
 
+	if (e) {
+		e->id = m->id;
+		e->accepted_ms = m->accepted_ms;
+		e->size = m->place.size;
+		return e;
+	}
 	/* It was decoded once when it came in. */
-	if (!e)
-		fatal("the envelope of message %llu changed in memory: %s",
-		      (unsigned long long)m->id, reason);
-	e->id = m->id;
-	e->accepted_ms = m->accepted_ms;
-	e->size = m->place.size;
-	return e;
+	fatal("the envelope of message %llu changed in memory: %s", (unsigned long long)m->id,
+	      reason);
 }
 
 /* --- replies --- */
@@ -196,35 +197,42 @@ struct reply_text {
 	char text[];
 };
 
-static void reply_release(char *reply)
+static struct reply_text *latest; /* replies come in runs */
+
+static void reply_release(struct reply_text *t)
 {
-	if (!reply)
-		return;
-	struct reply_text *t = (struct reply_text *)(reply - offsetof(struct reply_text, text));
-	if (--t->refs == 0)
+	if (t && --t->refs == 0)
 		free(t);
+}
+
+static void reply_make(const char *reply)
+{
+	size_t n = strlen(reply) + 1;
+
+	reply_release(latest);
+	latest = malloc(sizeof(*latest) + n);
+	if (!latest)
+		abort();
+	latest->refs = 1;
+	memcpy(latest->text, reply, n);
+}
+
+static struct reply_text *text_of(const struct rcpt *r)
+{
+	return r->reply ? (struct reply_text *)(r->reply - offsetof(struct reply_text, text))
+			: NULL;
 }
 
 void rcpt_set_reply(struct rcpt *r, const char *reply)
 {
-	static char *latest; /* replies come in runs */
-	size_t n = strlen(reply) + 1;
-	char *before = r->reply;
+	struct reply_text *before = text_of(r);
 
 	r->reply = NULL;
-	if (*reply && (!latest || strcmp(latest, reply) != 0)) {
-		struct reply_text *t = malloc(sizeof(*t) + n);
-
-		if (!t)
-			abort();
-		t->refs = 1;
-		memcpy(t->text, reply, n);
-		reply_release(latest);
-		latest = t->text;
-	}
 	if (*reply) {
-		((struct reply_text *)(latest - offsetof(struct reply_text, text)))->refs++;
-		r->reply = latest;
+		if (!latest || strcmp(latest->text, reply) != 0)
+			reply_make(reply);
+		latest->refs++;
+		r->reply = latest->text;
 	}
 	reply_release(before);
 }

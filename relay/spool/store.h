@@ -2,10 +2,11 @@
 /*
  * The store: bodies in segments (bodies.h), everything else in LMDB (state.h), kept in step.
  *
- * The order is what makes it safe. A message is kept by first appending its body and syncing the
- * segment, then committing its records: what the records name is always on the disk. Many
- * messages, and many changes to others, share these two syncs. A body that no record names is
- * waste, and is cleared away.
+ * The order is what makes it safe. A batch - new messages, what became of others - is appended to a
+ * segment and flushed: then it is promised. What it changes goes into the state's transaction,
+ * which is committed by store_tick(), or once it is large; until then the segments are the journal
+ * that it can be made from again (journal.h). A segment is unlinked only after a commit, so what
+ * the state names, and what it does not hold yet, is always on the disk.
  *
  * A record that is damaged is set aside, named in the log, and the rest goes on: its envelope goes
  * to the state's `damaged` records, its body, when it can be found, to a file damaged-ID.eml.

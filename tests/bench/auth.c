@@ -214,7 +214,7 @@ static void name_message(char *text, uint64_t number)
 
 	snprintf(id, sizeof(id), "B%011llu", (unsigned long long)number);
 	for (char *at = text;
-	     (at = memmem(at, auth.text_len - (size_t)(at - text), ID_PLACEHOLDER, ID_CHARS));)
+	     (at = memmem(at, auth.text_len - (size_t)(at - text), ID_MARK, ID_CHARS));)
 		memcpy(at, id, ID_CHARS);
 }
 

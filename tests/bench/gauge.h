@@ -32,8 +32,8 @@ struct gauge {
 
 /* A message's name: its tag and eleven digits, in the header field X-Bench-Id. */
 enum { ID_CHARS = 12 };
-#define ID_FIELD       "\r\nX-Bench-Id: "
-#define ID_PLACEHOLDER "@BENCH-ID--@"
+#define ID_FIELD "\r\nX-Bench-Id: "
+#define ID_MARK  "@BENCH-ID--@"
 
 /* What sink and source write down, one a message. */
 struct arrival {

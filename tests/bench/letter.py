@@ -6,7 +6,7 @@ side has to re-encode more than it wants to. Everything but the message's name i
 """
 import random
 
-ID_PLACEHOLDER = "@BENCH-ID--@"  # gauge.h
+ID_MARK = "@BENCH-ID--@"  # gauge.h
 LINKS = 10
 WORDS = ("order delivery winter offer customer harbour garden letter market season ticket "
          "account service weekend village bicycle kitchen journey station morning evening price "
@@ -16,9 +16,9 @@ HEADER = f"""\
 Date: Mon, 23 Nov 2026 08:00:00 +0000
 From: "The Market" <{{sender}}>
 To: Reader <{{recipient}}>
-Subject: News from the market, {ID_PLACEHOLDER}
-Message-ID: <{ID_PLACEHOLDER}@{{domain}}>
-X-Bench-Id: {ID_PLACEHOLDER}
+Subject: News from the market, {ID_MARK}
+Message-ID: <{ID_MARK}@{{domain}}>
+X-Bench-Id: {ID_MARK}
 MIME-Version: 1.0
 Content-Type: multipart/alternative; boundary="=_part_7d1f"
 """
@@ -52,13 +52,13 @@ def _html(dice, size, links):
 
 
 def letter(size_bytes, sender, recipient, links=LINKS):
-    """The template: bytes with CRLF, the placeholder where the message's name belongs."""
+    """The template: bytes with CRLF, the mark where the message's name belongs."""
     dice = random.Random(size_bytes)
     domain = sender.partition("@")[2]
     header = HEADER.format(sender=sender, recipient=recipient, domain=domain).splitlines()
     text_size = (size_bytes - 700) // 5
     lines = header + ["", "--=_part_7d1f", "Content-Type: text/plain; charset=us-ascii", ""]
-    lines += _sentences(dice, text_size) + [f"Letter {ID_PLACEHOLDER}", "", "--=_part_7d1f"]
+    lines += _sentences(dice, text_size) + [f"Letter {ID_MARK}", "", "--=_part_7d1f"]
     lines += ["Content-Type: text/html; charset=us-ascii", ""]
     lines += _html(dice, size_bytes - text_size - 700, links) + ["--=_part_7d1f--", ""]
     return "\r\n".join(lines).encode("ascii")

@@ -4,7 +4,7 @@
  *
  * Submits messages over sessions that stay open, each command answered before the next one is
  * sent, as Debian's smtp-source -d does; but it costs less, gives each message a name of its own
- * (ID_PLACEHOLDER in the template), and writes down when each was sent and when the 250 came.
+ * (ID_MARK in the template), and writes down when each was sent and when the 250 came.
  *
  *   --count N          messages; 0: until SIGTERM
  *   --sessions N       at one time
@@ -95,11 +95,11 @@ static void load_template(const char *path)
 		     path);
 	memcpy(source.text + n, ".\r\n", 3);
 	source.text_len = n + 3;
-	for (char *at = source.text; (at = memmem(at, source.text_len - (size_t)(at - source.text),
-						  ID_PLACEHOLDER, ID_CHARS));
+	for (char *at = source.text;
+	     (at = memmem(at, source.text_len - (size_t)(at - source.text), ID_MARK, ID_CHARS));
 	     at += ID_CHARS) {
 		if (source.id_place_count == ID_PLACES_MAX)
-			errx(2, "more than %d times %s", ID_PLACES_MAX, ID_PLACEHOLDER);
+			errx(2, "more than %d times %s", ID_PLACES_MAX, ID_MARK);
 		source.id_places[source.id_place_count++] = (size_t)(at - source.text);
 	}
 }

@@ -77,7 +77,7 @@ def verdict(program, number, arguments=()):
         elif code == 0x06:
             return k
         else:
-            raise NotImplementedError(f"BPF instruction {code:#x}")
+            raise ValueError(f"no such BPF instruction here: {code:#x}")
 
 
 def may(programs, number, arguments=()):

@@ -129,6 +129,9 @@ def test_what_got_250_survives_power_cuts(tmp_path, tools, waits):
         assert kept <= set(found.digests), f"round {round_number}: got 250 and is lost"
         assert set(found.digests) <= tried
         assert len(found.digests) == len(set(found.digests)), "one message is there twice"
+    # A batch that was cut short is no damage, and no alarm.
+    log = (tmp_path / "relay.log").read_text()
+    assert "the journal" not in log and "set aside:" not in log
 
 
 def test_a_relay_without_its_syncs_is_caught(tmp_path, tools, waits):

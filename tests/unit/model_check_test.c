@@ -90,6 +90,18 @@ static const struct {
 	 "line 1: relay pool p smart-host tls: \"none\": the password would be sent in the clear; "
 	 "use "
 	 "starttls-required or implicit, or take user and password out\n"},
+	{"relay { host-name r; provider acne { connections 3; } }",
+	 "line 1: relay provider acne mx: missing: acne is not among the providers that are known "
+	 "(google, microsoft, yahoo, apple, ...); name its mail hosts\n"},
+	{"relay { host-name r; provider default { mx a.example; } }",
+	 "line 1: relay provider default mx: \"a.example\": provider default is everybody else; "
+	 "give this host a provider of another name\n"},
+	{"relay { host-name r; provider a { mx m.example; }\nprovider b { mx M.example; } }",
+	 "line 2: relay provider b mx: \"M.example\": relay provider a has this host already\n"},
+	{"relay { host-name r; pool p { source 203.0.113.5; ramp-up { begin 2027-02-29; per-day "
+	 "50; } "
+	 "} }",
+	 "line 1: relay pool p ramp-up begin: \"2027-02-29\": there is no such day\n"},
 	{"relay { }", "line 1: relay host-name: missing: a host name must be given\n"},
 	{"relay { host-name r; listen a; }",
 	 "line 1: relay listen a port: missing: a number from 0 to 65535 must be given\n"},

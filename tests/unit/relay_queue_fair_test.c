@@ -218,9 +218,33 @@ static void what_is_larger_than_a_turn_goes_at_once_and_is_paid_for(void **state
 	free(second);
 }
 
+/* One destination, 20 connections, A with 50,000 waiting: whenever one of B's comes, the next
+ * connection that is free is its. The users and From addresses of A are one account. */
+static void the_next_free_connection_is_the_small_accounts(void **state)
+{
+	enum { CONNECTIONS = 20, ROUNDS = 1000 };
+	struct fair q = FAIR_INIT;
+	struct mail *flood = fill(&q, 1, 10, 50000, fair_cost(5000));
+	struct mail b = {.account = 2};
+
+	(void)state;
+	for (int i = 0; i < CONNECTIONS; i++)
+		assert_int_equal(mail_of(fair_pop(&q))->account, 1);
+	for (int round = 0; round < ROUNDS; round++) {
+		fair_push(&q, &b.item, 2, 10, fair_cost(5000));
+		assert_ptr_equal(mail_of(fair_pop(&q)), &b);
+		/* Until the next one comes, the flood has gone on. */
+		for (int i = 0; i < CONNECTIONS; i++)
+			assert_int_equal(mail_of(fair_pop(&q))->account, 1);
+	}
+	fair_clear(&q);
+	free(flood);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_next_free_connection_is_the_small_accounts),
 		cmocka_unit_test(each_account_keeps_its_own_order),
 		cmocka_unit_test(a_flood_gets_no_more_than_its_weight),
 		cmocka_unit_test(bytes_count_and_not_messages),

@@ -144,9 +144,38 @@ static void times_come_in_order(void **state)
 	free(items);
 }
 
+/* A has a thousand destinations that never answer: each of its connections is held for minutes. */
+static void dead_destinations_leave_connections_to_others(void **state)
+{
+	struct share s;
+	size_t others = 0;
+
+	(void)state;
+	share_init(&s, 256, true);
+	struct share_item *dead = want(&s, 1, 1000, 1);
+	while (share_next(&s))
+		;
+	assert_true(s.used < 256);
+	/* Nothing of A's comes back; others come, one after another, and each is served at once. */
+	for (uint32_t account = 2; account < 1000; account++) {
+		struct share_item *one = want(&s, account, 1, 1);
+
+		assert_ptr_equal(share_next(&s), one);
+		others++;
+		share_return(&s, account, 1);
+		free(one);
+		while (share_next(&s))
+			;
+	}
+	assert_int_equal(others, 998);
+	share_free(&s);
+	free(dead);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(dead_destinations_leave_connections_to_others),
 		cmocka_unit_test(one_account_alone_leaves_room),
 		cmocka_unit_test(what_comes_back_is_given_again),
 		cmocka_unit_test(a_thing_larger_than_everything_passes),

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from tests.harness.crash.disk import HERE, ROOT
 
-STORE = ["store", "state", "mend", "move", "bodies", "segment", "record", "reserve", "envelope",
+STORE = ["store", "state", "mend", "move", "bodies", "segment", "segment_format", "segment_read",
+         "record", "reserve", "envelope",
          "crc32c", "journal", "work_in"]
 LIB = ["buf", "wire", "log", "addr", "utf8"]
 
