@@ -35,7 +35,7 @@ enum scheduler_limit {
 	SESSIONS_MAX = 256, /* connections at a time, all destinations together */
 	SESSION_AGE_S = 300,
 	SESSION_IDLE_S = 2,
-	WORK_DEPTH = 3,                      /* PREPAREs that a worker has at a time */
+	WORK_DEPTH = 2,                      /* PREPAREs that a worker has at a time */
 	WORK_BYTES = 64 * 1024,              /* no further one while it has so much to make */
 	BODIES_BYTES = 48 * 1024 * 1024,     /* made by workers and not sent yet */
 	OWN_BODIES_BYTES = 16 * 1024 * 1024, /* the same, by an account's own workers */

@@ -383,9 +383,11 @@ static void answer(uint64_t id, const struct prepared *p, int fd)
 	struct buf payload = BUF_INIT;
 
 	prepared_encode(p, &payload);
-	if (work.deliver)
+	if (work.deliver) {
 		channel_send(work.deliver, MSG_PREPARED, id, &payload, fd);
-	else if (fd >= 0)
+		/* The next one takes as long again: this one does not wait for it. */
+		channel_flush(work.deliver);
+	} else if (fd >= 0)
 		close(fd);
 	buf_free(&payload);
 }
