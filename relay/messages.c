@@ -185,6 +185,7 @@ static void prepare_head(const struct prepare *m, struct buf *out)
 	place_encode(&m->place, out);
 	wire_put_u32(out, m->recipient);
 	wire_put_u8(out, m->seven_bit);
+	wire_put_u8(out, m->hurry);
 }
 
 void prepare_encode(const struct prepare *m, struct buf *out)
@@ -206,6 +207,7 @@ bool prepare_decode(const struct message *in, struct prepare *out)
 	out->place = place_decode(&w);
 	out->recipient = wire_u32(&w);
 	out->seven_bit = wire_u8(&w) != 0;
+	out->hurry = wire_u8(&w) != 0;
 	out->envelope = envelope_rest(&w);
 	if (!out->envelope)
 		return false;

@@ -134,6 +134,7 @@ struct prepare {
 	struct place place;
 	uint32_t recipient;
 	bool seven_bit; /* for a peer without 8BITMIME */
+	bool hurry;     /* before what others have asked for already */
 	struct envelope *envelope;
 };
 

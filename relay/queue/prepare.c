@@ -65,6 +65,12 @@ void prepare_cancel(struct parcel *p)
 	}
 }
 
+/* All that the account has under way: it does not wait for the flood's that is ahead. */
+static bool is_alone(const struct body *b)
+{
+	return share_held(&b->crew->memory, b->want.account) == b->want.units;
+}
+
 static void hand_out(struct worker *w, struct body *b)
 {
 	struct parcel *p = b->parcel;
@@ -73,6 +79,7 @@ static void hand_out(struct worker *w, struct body *b)
 		.place = m->place,
 		.recipient = mail_is_tracked(m) ? p->first : PREPARE_ALL,
 		.seven_bit = b->seven_bit,
+		.hurry = is_alone(b),
 	};
 	struct buf payload = BUF_INIT;
 

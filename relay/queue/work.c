@@ -60,6 +60,8 @@ static struct {
 	struct token_ring *ring;
 	struct segment *segments;
 	size_t segment_count;
+	struct order *todo, **todo_end;
+	ev_idle next;          /* active while there is something to do */
 	struct order *waiting; /* for a segment */
 	struct buf body;       /* the last one that was read */
 	ev_timer patience;
@@ -430,31 +432,67 @@ static void carry_out(uint64_t id, const struct prepare *order)
 
 /* --- orders --- */
 
-static void take_order(const struct message *m)
+static void order_free(struct order *o)
 {
-	struct prepare p;
+	envelope_free(o->prepare.envelope);
+	free(o);
+}
 
-	if (!prepare_decode(m, &p)) {
-		log_error("deliver sent a damaged PREPARE");
-		answer_later(m->id, "4.3.0 the order was damaged");
-		return;
+/* One, and then the loop looks whether something came that goes first. */
+static void on_next(struct ev_loop *loop, ev_idle *w, int revents)
+{
+	struct order *o = work.todo;
+
+	(void)revents;
+	work.todo = o->next;
+	if (!work.todo) {
+		work.todo_end = &work.todo;
+		ev_idle_stop(loop, w);
 	}
-	if (segment_of(p.place.segment)) {
-		carry_out(m->id, &p);
-		envelope_free(p.envelope);
-		return;
+	carry_out(o->id, &o->prepare);
+	order_free(o);
+}
+
+static void put_down(struct order *o)
+{
+	if (o->prepare.hurry) {
+		o->next = work.todo;
+		work.todo = o;
+	} else {
+		o->next = NULL;
+		*work.todo_end = o;
 	}
-	struct order *o = calloc(1, sizeof(*o));
-	if (!o)
-		abort();
-	o->id = m->id;
-	o->prepare = p;
+	if (!o->next)
+		work.todo_end = &o->next;
+	ev_idle_start(work.process->loop, &work.next);
+}
+
+static void wait_for_segment(struct order *o)
+{
 	o->since_ms = clock_steady_ms();
 	o->next = work.waiting;
 	work.waiting = o;
 	if (!ev_is_active(&work.patience)) {
 		ev_timer_set(&work.patience, SEGMENT_WAIT_S, 0.);
 		ev_timer_start(work.process->loop, &work.patience);
+	}
+}
+
+static void take_order(const struct message *m)
+{
+	struct order *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		abort();
+	o->id = m->id;
+	if (!prepare_decode(m, &o->prepare)) {
+		log_error("deliver sent a damaged PREPARE");
+		answer_later(m->id, "4.3.0 the order was damaged");
+		free(o);
+	} else if (segment_of(o->prepare.place.segment)) {
+		put_down(o);
+	} else {
+		wait_for_segment(o);
 	}
 }
 
@@ -475,8 +513,7 @@ static void look_at_waiting(void)
 			carry_out(o->id, &o->prepare);
 		else
 			answer_later(o->id, "4.3.0 the message's segment is not at hand");
-		envelope_free(o->prepare.envelope);
-		free(o);
+		order_free(o);
 	}
 }
 
@@ -531,6 +568,8 @@ static void work_open(struct process *p)
 		fatal("%s", buf_str(&error));
 	make_ring(p->config);
 	ev_init(&work.patience, on_patience);
+	ev_idle_init(&work.next, on_next);
+	work.todo_end = &work.todo;
 }
 
 static void work_reload(struct process *p)
