@@ -39,8 +39,8 @@ struct process {
 
 struct role {
 	const char *name;
-	bool paced;   /* many small things come to it: relay/pace.h */
-	bool patient; /* it computes, and lets go before those who only pass things on */
+	bool prompt;  /* it passes things on: it asks the kernel for short turns, soon */
+	bool patient; /* it computes, and lets those go before */
 	/* Before the rights are given up. The working directory is the role's own (spool: the
 	 * spool; work: the keys; report: the events; others: an empty one), and becomes its root
 	 * where the relay runs as root: open files by names relative to it. fatal() when it cannot

@@ -328,6 +328,7 @@ static void http_stop(struct process *p)
 
 const struct role http_role = {
 	.name = "http",
+	.prompt = true,
 	.open = http_open,
 	.reload = http_reload,
 	.listener = http_listener,

@@ -470,7 +470,7 @@ static void deliver_stop(struct process *p)
 
 const struct role deliver_role = {
 	.name = "deliver",
-	.paced = true,
+	.prompt = true,
 	.open = deliver_open,
 	.reload = deliver_reload,
 	.peer_up = deliver_peer_up,

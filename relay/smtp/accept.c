@@ -410,7 +410,7 @@ static void accept_stop(struct process *p)
 
 const struct role accept_role = {
 	.name = "accept",
-	.paced = true,
+	.prompt = true,
 	.open = accept_open,
 	.reload = accept_reload,
 	.listener = accept_listener,

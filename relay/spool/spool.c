@@ -412,7 +412,7 @@ static void spool_stop(struct process *p)
 
 const struct role spool_role = {
 	.name = "spool",
-	.paced = true,
+	.prompt = true,
 	.open = spool_open,
 	.peer_up = spool_peer_up,
 	.peer_down = spool_peer_down,
