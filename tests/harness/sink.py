@@ -334,6 +334,8 @@ class Session:
             return
         self.say("220 2.0.0 go ahead")
         reply = self.scripted("TLS")
+        if reply is not None:
+            self._await_hello()
         if isinstance(reply, Garbage):
             self.send(reply.data)
             raise _Gone
@@ -343,6 +345,13 @@ class Session:
             self.sink.fault(self, "plaintext behind STARTTLS: %r" % self.buffer[:40])
         self._shake_hands()
         self.reset()
+
+    def _await_hello(self):
+        """In TLS the client speaks first; bytes before it does are plaintext behind the 220."""
+        try:
+            self.conn.recv(1, socket.MSG_PEEK)
+        except OSError:
+            raise _Gone
 
     def _shake_hands(self):
         context = self.sink.tls_context()

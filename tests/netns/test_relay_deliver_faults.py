@@ -94,6 +94,8 @@ PASSING = {
     "hangs up at STARTTLS": close_at("STARTTLS", times=3),
     "garbage for TLS": answer("TLS", Garbage()),
     "hangs up within TLS": answer("TLS", Close()),
+    "plaintext behind the 220 to STARTTLS":
+        answer("STARTTLS", b"220 go ahead\r\n250 injected\r\n"),
     "hangs up at MAIL": close_at("MAIL", times=3),
     "hangs up at RCPT": close_at("RCPT", times=3, reset=True),
     "hangs up at DATA": close_at("DATA", times=3),
