@@ -226,6 +226,7 @@ void prepared_encode(const struct prepared *m, struct buf *out)
 	wire_put_u8(out, m->opens);
 	wire_put_u8(out, m->eight_bit);
 	wire_put_str(out, m->reason);
+	wire_put_bytes(out, m->bytes, m->bytes_len);
 }
 
 bool prepared_decode(const struct message *in, struct prepared *out)
@@ -238,6 +239,7 @@ bool prepared_decode(const struct message *in, struct prepared *out)
 	out->opens = wire_u8(&w) != 0;
 	out->eight_bit = wire_u8(&w) != 0;
 	out->reason = wire_str(&w);
+	out->bytes = wire_bytes(&w, &out->bytes_len);
 	if (wire_done(&w) && out->status <= PREPARED_NEVER)
 		return true;
 	free(out->reason);

@@ -53,7 +53,8 @@ enum message_type {
 
 	/* deliver -> work: make the bytes that leave */
 	MSG_PREPARE,
-	/* work -> deliver; fd: a sealed memfd, CRLF lines, dots not stuffed */
+	/* work -> deliver; fd: a sealed memfd, CRLF lines, dots not stuffed; a small message is in
+	 * the payload instead */
 	MSG_PREPARED,
 
 	/* accept, deliver, http -> report: an encoded event; id counts up on each channel */
@@ -140,12 +141,18 @@ struct prepare {
 
 enum prepared_status { PREPARED_OK, PREPARED_LATER, PREPARED_NEVER };
 
+#define PREPARED_SMALL_MAX ((size_t)32 * 1024) /* bytes */
+
 struct prepared {
 	uint8_t status;
 	uint64_t size;
 	uint32_t links; /* tracked */
 	bool opens;
 	bool eight_bit;
+	/* A small message itself; a larger one comes as a descriptor. When decoded: in the payload.
+	 */
+	const void *bytes;
+	size_t bytes_len;
 	char *reason; /* why it was not tracked, or could not be made; "" for none */
 };
 

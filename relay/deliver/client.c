@@ -515,11 +515,14 @@ static bool on_hungry(struct buf *out, void *arg)
 	}
 	uint64_t left = c->mail.size - c->at;
 	size_t want = left < CHUNK ? (size_t)left : CHUNK;
-	ssize_t got = want ? pread(c->mail.fd, chunk, want, (off_t)c->at) : 0;
+	const char *bytes = c->mail.bytes ? c->mail.bytes + c->at : chunk;
+	ssize_t got = (ssize_t)want;
+	if (want && !c->mail.bytes)
+		got = pread(c->mail.fd, chunk, want, (off_t)c->at);
 	if (got < 0 || (want && !got))
 		return false;
 	c->at += (uint64_t)got;
-	dots_add(&c->dots, chunk, (size_t)got, out);
+	dots_add(&c->dots, bytes, (size_t)got, out);
 	if (c->at == c->mail.size) {
 		dots_end(&c->dots, out);
 		enter(c, END);

@@ -27,7 +27,8 @@ struct client_mail {
 	const char *sender; /* "" for <> */
 	const char *envid;  /* "" for none */
 	bool ret_hdrs, eight_bit, smtputf8;
-	int fd; /* the bytes, read with pread() from its beginning */
+	const char *bytes; /* the message, until it was sent; NULL: in fd */
+	int fd;            /* read with pread() from its beginning */
 	uint64_t size;
 	const struct client_recipient *recipients;
 	size_t recipient_count; /* 1 to COMMAND_RECIPIENTS_MAX */

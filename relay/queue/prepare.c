@@ -21,6 +21,7 @@ static void body_free(struct body *b)
 {
 	if (b->fd >= 0)
 		close(b->fd);
+	free(b->bytes);
 	free(b->not_tracked);
 	free(b);
 }
@@ -209,6 +210,27 @@ static void tell_not_tracked(const struct parcel *p, const char *why)
 	envelope_free(e);
 }
 
+/* False when the answer does not hold what it says. */
+static bool take_bytes(struct body *b, struct message *m, const struct prepared *answer)
+{
+	bool small = answer->bytes_len && answer->bytes_len == answer->size;
+
+	if (!small && !body_sound(m->fd, answer->size))
+		return false;
+	b->size = answer->size;
+	b->eight_bit = answer->eight_bit;
+	if (!small) {
+		b->fd = m->fd;
+		m->fd = -1;
+		return true;
+	}
+	b->bytes = malloc(answer->bytes_len);
+	if (!b->bytes)
+		abort();
+	memcpy(b->bytes, answer->bytes, answer->bytes_len);
+	return true;
+}
+
 static void take_answer(struct parcel *p, struct message *m, const struct prepared *answer)
 {
 	struct destination *d = p->destination;
@@ -224,15 +246,11 @@ static void take_answer(struct parcel *p, struct message *m, const struct prepar
 		parcel_put_off(p, answer->reason, "", "");
 	} else if (answer->status == PREPARED_NEVER) {
 		parcel_refuse(p, answer->reason, "", "");
-	} else if (!body_sound(m->fd, answer->size)) {
+	} else if (!take_bytes(b, m, answer)) {
 		log_error("a worker gave a body that is not sealed, or not %llu bytes long",
 			  (unsigned long long)answer->size);
 		parcel_put_off(p, "4.3.0 the message could not be prepared", "", "");
 	} else {
-		b->fd = m->fd;
-		m->fd = -1;
-		b->size = answer->size;
-		b->eight_bit = answer->eight_bit;
 		if (*answer->reason)
 			tell_not_tracked(p, answer->reason);
 		destination_make_busy(d);

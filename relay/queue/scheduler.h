@@ -116,7 +116,8 @@ struct body {
 	struct body *next;      /* of the same worker */
 	uint64_t id;            /* of the PREPARE */
 	struct place place;     /* where the worker looks */
-	int fd;                 /* -1 until PREPARED */
+	int fd;                 /* -1 until PREPARED, and for a small one */
+	char *bytes;            /* a small one's; NULL until then, and for others */
 	uint64_t size;
 	uint32_t links;
 	bool opens, eight_bit, seven_bit;

@@ -406,6 +406,7 @@ static struct client_mail describe(struct session *s)
 		.smtputf8 = e->flags & ENVELOPE_SMTPUTF8,
 		.eight_bit = b->eight_bit,
 		.fd = b->fd,
+		.bytes = b->bytes,
 		.size = b->size,
 		.recipients = s->recipients,
 		.recipient_count = n,

@@ -401,6 +401,20 @@ static void answer_later(uint64_t id, const char *reason)
 	answer(id, &p, -1);
 }
 
+/* What was made, in the answer or behind its descriptor. False when there is no memory for it. */
+static bool hand_over(struct making *m, struct prepared *p, int *fd)
+{
+	p->size = m->head.len + m->message.len;
+	if (p->size > PREPARED_SMALL_MAX) {
+		*fd = seal(m);
+		return *fd >= 0;
+	}
+	buf_append(&m->head, m->message.data, m->message.len);
+	p->bytes = m->head.data;
+	p->bytes_len = m->head.len;
+	return true;
+}
+
 static void carry_out(uint64_t id, const struct prepare *order)
 {
 	struct making m = {.order = order, .envelope = order->envelope};
@@ -414,15 +428,14 @@ static void carry_out(uint64_t id, const struct prepare *order)
 	} else {
 		log_error("%s", buf_str(&m.reason));
 	}
-	if (p.status == PREPARED_OK && (fd = seal(&m)) < 0) {
+	p.links = m.links;
+	p.opens = m.opens;
+	p.eight_bit = eight_bit(&m.message) || eight_bit(&m.head);
+	if (p.status == PREPARED_OK && !hand_over(&m, &p, &fd)) {
 		p.status = PREPARED_LATER;
 		buf_clear(&m.reason);
 		buf_printf(&m.reason, "4.3.1 no memory for the message: %s", strerror(errno));
 	}
-	p.size = m.head.len + m.message.len;
-	p.links = m.links;
-	p.opens = m.opens;
-	p.eight_bit = eight_bit(&m.message) || eight_bit(&m.head);
 	p.reason = (char *)buf_str(&m.reason);
 	answer(id, &p, fd);
 	buf_free(&m.head);
