@@ -3,8 +3,8 @@
  * A channel: messages between two of the relay's processes over a Unix stream socket.
  *
  * A message is a header {type, id, length}, a payload of wire.h fields (at most
- * CHANNEL_PAYLOAD_MAX) and, when the sender gives one, a file descriptor: bodies travel as
- * descriptors, never as payload. Messages arrive whole and in order. What is sent within one turn
+ * CHANNEL_PAYLOAD_MAX) and, when the sender gives one, a file descriptor: large bodies travel as
+ * descriptors, not as payload. Messages arrive whole and in order. What is sent within one turn
  * of the event loop leaves in as few system calls as possible. The two ends do not trust each
  * other: a malformed header, or a payload over the bound, closes the channel.
  */
