@@ -31,6 +31,8 @@ struct acceptor {
 	struct outbox outbox;
 	struct tickets logins;      /* -> struct connection */
 	struct tickets submissions; /* -> struct submission */
+	struct fair waiting;        /* those that the spool was not given yet */
+	uint64_t asked_bytes;       /* of those that it was, without an answer */
 	struct tally by_source, by_account;
 	struct rates rates;
 	/* Of all messages under way, and of each account's. */

@@ -8,21 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-struct submission {
-	struct connection *client; /* NULL: gone */
-	struct envelope *envelope;
-	uint64_t held; /* bytes of its body, in the account's name: */
-	char charged[TALLY_NAME_MAX + 1];
-	char tls[80];
-};
-
-static void submission_free(struct acceptor *a, struct submission *s)
-{
-	acceptor_release(a, s->charged, s->held);
-	envelope_free(s->envelope);
-	free(s);
-}
+/* As much as the spool is given before it has answered: a batch of it. What is beyond waits here,
+ * by turns of the accounts, for a large one's hundred megabytes would be ahead of everybody there.
+ */
+#define WINDOW_BYTES ((uint64_t)1024 * 1024)
 
 /* What is sent: a small message within the payload, a larger one beside it. */
 struct parcel {
@@ -30,6 +21,62 @@ struct parcel {
 	struct buf payload;
 	int fd;
 };
+
+struct submission {
+	struct fair_item turn;     /* first: while it waits to be sent */
+	struct connection *client; /* NULL: gone */
+	struct envelope *envelope;
+	struct parcel parcel; /* until it is sent */
+	uint64_t ticket;
+	uint64_t held; /* bytes of its body, in the account's name: */
+	char charged[TALLY_NAME_MAX + 1];
+	char tls[80];
+};
+
+static void parcel_clear(struct parcel *p)
+{
+	buf_free(&p->payload);
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}
+
+/* ---- sending ---- */
+
+static void send_waiting(struct acceptor *a)
+{
+	struct submission *s;
+
+	while (a->spool && a->asked_bytes < WINDOW_BYTES &&
+	       (s = (struct submission *)fair_pop(&a->waiting))) {
+		a->asked_bytes += s->held;
+		channel_send(a->spool, s->parcel.type, s->ticket, &s->parcel.payload, s->parcel.fd);
+		s->parcel.fd = -1;
+		parcel_clear(&s->parcel);
+	}
+}
+
+static void wait_for_turn(struct acceptor *a, struct submission *s)
+{
+	const struct config_account *account = config_account(a->config, s->envelope->account);
+
+	s->ticket = tickets_give(&a->submissions, s);
+	fair_push(&a->waiting, &s->turn, turns_account(s->envelope->account),
+		  account ? account->weight : 1, fair_cost(s->held));
+	send_waiting(a);
+}
+
+static void submission_free(struct acceptor *a, struct submission *s)
+{
+	if (fair_has(&s->turn))
+		fair_remove(&a->waiting, &s->turn);
+	else
+		a->asked_bytes -= s->held;
+	parcel_clear(&s->parcel);
+	acceptor_release(a, s->charged, s->held);
+	envelope_free(s->envelope);
+	free(s);
+}
 
 /* False when the body was not stored; it is empty afterwards. */
 static bool pack(const struct envelope *e, struct body *body, struct parcel *out)
@@ -77,12 +124,10 @@ struct submission *submission_send(struct acceptor *a, struct connection *c, str
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		abort();
-	*s = (struct submission){.client = c, .envelope = e, .held = held};
+	*s = (struct submission){.client = c, .envelope = e, .parcel = parcel, .held = held};
 	snprintf(s->tls, sizeof(s->tls), "%s", tls);
 	snprintf(s->charged, sizeof(s->charged), "%s", charged);
-	channel_send(a->spool, parcel.type, tickets_give(&a->submissions, s), &parcel.payload,
-		     parcel.fd);
-	buf_free(&parcel.payload);
+	wait_for_turn(a, s);
 	return s;
 }
 
@@ -139,6 +184,7 @@ static void settle(struct acceptor *a, struct submission *s, const struct submit
 	if (answer->status == SUBMIT_KEPT)
 		tell_report(a, s, answer->message);
 	submission_free(a, s);
+	send_waiting(a);
 	if (client)
 		connection_submitted(client, answer->status, answer->message);
 	a->less(a);

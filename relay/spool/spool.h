@@ -12,7 +12,7 @@
 
 /* A batch is committed at the latest with so many messages and changes, or bytes of bodies. */
 #define SPOOL_BATCH_MAX       1024
-#define SPOOL_BATCH_BYTES_MAX ((size_t)32 * 1024 * 1024)
+#define SPOOL_BATCH_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 /*
  * Progress is committed at the latest so long after it came, or once so much of it waits. This, and

@@ -3,6 +3,7 @@
 #include "relay/messages.h"
 #include "relay/smtp/body.h"
 #include "relay/smtp/outbox.h"
+#include "relay/smtp/submission.h"
 #include "relay/smtp/turns.h"
 #include "tests/unit/cmocka.h"
 
@@ -194,6 +195,91 @@ static void a_dead_report_costs_a_bounded_memory(void **state)
 	report_close(late);
 }
 
+/* ---- submissions ---- */
+
+static char submitted_by[64];
+
+static void on_submit(struct channel *c, struct message *m, void *arg)
+{
+	const char *reason;
+	struct envelope *e =
+		m->type == MSG_SUBMIT ? envelope_decode(m->payload, m->len, &reason) : NULL;
+	struct submit_small small;
+
+	(void)c;
+	(void)arg;
+	if (!e && submit_small_decode(m, &small))
+		e = envelope_decode(small.envelope, small.envelope_len, &reason);
+	assert_non_null(e);
+	strcat(submitted_by, e->account);
+	envelope_free(e);
+}
+
+static void submit(struct acceptor *a, const char *account, size_t size)
+{
+	struct envelope *e = envelope_new();
+	struct body body = BODY_INIT;
+	char *bytes = calloc(1, size);
+
+	assert_non_null(bytes);
+	envelope_set(&e->account, account);
+	envelope_add_recipient(e, "bob@b.example");
+	body_append(&body, bytes, size);
+	assert_non_null(submission_send(a, NULL, e, &body, account, ""));
+	free(bytes);
+}
+
+static void nothing_less(struct acceptor *a)
+{
+	(void)a;
+}
+
+/* The spool is given one batch; what is beyond waits here, and a small account's passes it. */
+static void a_large_accounts_mail_waits_by_turns(void **state)
+{
+	static const char json[] =
+		"{\"gatepost:relay\":{\"host-name\":\"r.example\",\"account\":["
+		"{\"name\":\"a\",\"networks\":[\"192.0.2.1/32\"],\"from\":[\"*@a.example\"]},"
+		"{\"name\":\"b\",\"networks\":[\"192.0.2.2/32\"],\"from\":[\"*@b.example\"]}]}}";
+	struct buf error = BUF_INIT;
+	struct relay_config *config = config_parse(json, strlen(json), &error);
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	int ends[2];
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	struct channel *its = channel_open(loop, ends[1], on_submit, on_closed, NULL);
+	struct acceptor a = {.loop = loop, .config = config, .less = nothing_less};
+	a.spool = channel_open(loop, ends[0], on_message, on_closed, NULL);
+	for (int i = 0; i < 6; i++)
+		submit(&a, "a", 700000);
+	submit(&a, "b", 5000);
+	for (int i = 0; i < 50; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_string_equal(submitted_by, "aa");
+	/* One is kept: the next turn is b's. */
+	struct submitted kept = {.status = SUBMIT_KEPT};
+	struct buf payload = BUF_INIT;
+	submitted_encode(&kept, &payload);
+	const struct message answer = {
+		.id = 1, .payload = payload.data, .len = payload.len, .fd = -1};
+	submission_answered(&a, &answer);
+	for (int i = 0; i < 50; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_string_equal(submitted_by, "aaba");
+	a.spool = NULL;
+	submission_fail_all(&a);
+	assert_int_equal(a.asked_bytes, 0);
+	assert_int_equal(a.waiting.count, 0);
+	buf_free(&payload);
+	tickets_free(&a.submissions);
+	outbox_free(&a.outbox);
+	channel_close(its);
+	config_free(config);
+	buf_free(&error);
+}
+
 /* ---- turns ---- */
 
 struct caller {
@@ -290,6 +376,7 @@ static void accounts_and_sources_are_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_accounts_mail_waits_by_turns),
 		cmocka_unit_test(a_body_is_what_was_appended),
 		cmocka_unit_test(a_body_without_room_is_none),
 		cmocka_unit_test(events_are_sent_again_until_kept),
