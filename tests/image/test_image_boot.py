@@ -128,6 +128,10 @@ def test_it_runs_the_kernel_that_was_asked_for(box):
     assert box.must("ls /proc/modules 2>/dev/null || echo none") == "none\n"
 
 
+def test_the_trust_anchor_of_the_dns_is_where_the_relay_looks(box):
+    assert " DS " in box.must("cat /usr/share/dns/root.ds").replace("\t", " ")
+
+
 def test_nft_and_conntrack_read_the_kernel(box):
     box.must("nft list ruleset")
     box.must("conntrack -L 2>/dev/null || test $? -eq 0")
