@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Whose connection is served next. What the event loop reports as ready waits here and is served in
- * deficit round robin by account (relay/queue/fair.h), a quarter of a millisecond at a time; between two
- * such stretches the loop looks who else has become ready. So an account with a hundred busy
- * connections delays another one's only connection by one step, not by a hundred.
+ * deficit round robin by account (relay/queue/fair.h), a quarter of a millisecond at a time;
+ * between two such stretches the loop looks who else has become ready. So an account with a hundred
+ * busy connections delays another one's only connection by one step, not by a hundred.
  *
  * Before its account is known, a connection counts for the source that it comes from.
  */
