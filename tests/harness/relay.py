@@ -6,6 +6,7 @@
 """
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,10 +81,13 @@ class Relay:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind:
-            print(self.log())
         self.kill()
         self.short.cleanup()
+        if kind:
+            print(self.log())
+        else:
+            # Segments are preallocated: those of all tests together would fill a disk.
+            shutil.rmtree(self.directory / "spool", ignore_errors=True)
 
     def write_config(self):
         self.config_path.write_text(json.dumps({"gatepost:relay": self.config}, indent=1))
