@@ -85,7 +85,7 @@ class Relay:
         self.short.cleanup()
         if kind:
             print(self.log())
-        else:
+        elif not self.keeps_spool:
             # Segments are preallocated: those of all tests together would fill a disk.
             shutil.rmtree(self.directory / "spool", ignore_errors=True)
 

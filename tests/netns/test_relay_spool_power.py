@@ -96,9 +96,11 @@ def submit_until_killed(relay, rng):
 def relay_on_disk(tmp_path, layer, log, config, **disk):
     """A relay whose spool is under the layer."""
     env = {f"DISK_{name.upper()}": str(value) for name, value in disk.items()}
-    return Relay(tmp_path, preload=layer, **config,
-                 env={**env, "DISK_DIR": str(tmp_path / "spool"), "DISK_LOG": str(log),
-                      "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    relay = Relay(tmp_path, preload=layer, **config,
+                  env={**env, "DISK_DIR": str(tmp_path / "spool"), "DISK_LOG": str(log),
+                       "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    relay.keeps_spool = True
+    return relay
 
 
 def one_life(tmp_path, tools, config, rng, round_number, lie=""):
