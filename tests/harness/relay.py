@@ -40,6 +40,8 @@ class Relay:
     """gatepost-relay on ports of its own. config: members of gatepost:relay to add or replace;
     wrapper: a command that executes it, before its own words."""
 
+    keeps_spool = False  # behind the with block, for who wants to look at it
+
     def __init__(self, directory, accounts=(), env=None, preload=None, wrapper=(), **config):
         self.directory = Path(directory)
         self.log_path = self.directory / "relay.log"
