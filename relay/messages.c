@@ -171,33 +171,13 @@ bool progress_decode(const struct message *in, struct progress *out)
 	return false;
 }
 
-const void *queued_envelope(const struct message *in, size_t *n)
-{
-	struct wire w = reader(in);
-
-	place_decode(&w);
-	*n = (size_t)(w.end - w.at);
-	return w.at;
-}
-
-static void prepare_head(const struct prepare *m, struct buf *out)
+void prepare_encode(const struct prepare *m, struct buf *out)
 {
 	place_encode(&m->place, out);
 	wire_put_u32(out, m->recipient);
 	wire_put_u8(out, m->seven_bit);
 	wire_put_u8(out, m->hurry);
-}
-
-void prepare_encode(const struct prepare *m, struct buf *out)
-{
-	prepare_head(m, out);
 	envelope_encode(m->envelope, out);
-}
-
-void prepare_encode_with(const struct prepare *m, const void *envelope, size_t n, struct buf *out)
-{
-	prepare_head(m, out);
-	buf_append(out, envelope, n);
 }
 
 bool prepare_decode(const struct message *in, struct prepare *out)

@@ -171,10 +171,6 @@ bool queued_decode(const struct message *in, struct queued *out);
 void progress_encode(const struct progress *m, struct buf *out);
 bool progress_decode(const struct message *in, struct progress *out);
 void prepare_encode(const struct prepare *m, struct buf *out);
-/* For who keeps many envelopes, encoded as they came: where one lies in a QUEUED (valid as long
- * as that), and a PREPARE with one (m->envelope is not looked at). */
-const void *queued_envelope(const struct message *in, size_t *n);
-void prepare_encode_with(const struct prepare *m, const void *envelope, size_t n, struct buf *out);
 bool prepare_decode(const struct message *in, struct prepare *out);
 void prepared_encode(const struct prepared *m, struct buf *out);
 bool prepared_decode(const struct message *in, struct prepared *out);

@@ -355,13 +355,3 @@ void sts_cache_use(struct sts_cache *c, const struct sts_sources *s)
 			stop_fetch(e);
 	c->from = *s;
 }
-
-void sts_cache_free(struct sts_cache *c)
-{
-	if (!c)
-		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (c->buckets[i])
-			entry_free(c->buckets[i]);
-	free(c);
-}

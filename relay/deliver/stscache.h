@@ -24,7 +24,6 @@ struct sts_sources {
 
 /* tls has to outlive the cache, or the next sts_cache_use(). */
 struct sts_cache *sts_cache_new(struct ev_loop *loop, const struct sts_sources *s);
-void sts_cache_free(struct sts_cache *c);
 /* From here on these; what is under way by the old ones is given up (its fetch has failed). Nobody
  * may be waiting: cancel first. */
 void sts_cache_use(struct sts_cache *c, const struct sts_sources *s);

@@ -22,7 +22,6 @@ static void body_free(struct body *b)
 	if (b->fd >= 0)
 		close(b->fd);
 	free(b->bytes);
-	free(b->not_tracked);
 	free(b);
 }
 

@@ -104,7 +104,6 @@ struct mail {
 	uint32_t unconfirmed; /* PROGRESSes on the way */
 	uint16_t rcpt_count;
 	uint16_t left; /* recipients without a final state */
-	bool prepared_before;
 	struct rcpt rcpts[];
 };
 
@@ -119,9 +118,7 @@ struct body {
 	int fd;                 /* -1 until PREPARED, and for a small one */
 	char *bytes;            /* a small one's; NULL until then, and for others */
 	uint64_t size;
-	uint32_t links;
-	bool opens, eight_bit, seven_bit;
-	char *not_tracked; /* why, NULL for nothing to say */
+	bool eight_bit, seven_bit;
 };
 
 struct target {
