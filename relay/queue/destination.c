@@ -36,6 +36,16 @@ void destination_make_busy(struct destination *d)
 	d->busy->destination = d;
 }
 
+static void busy_free(struct destination *d)
+{
+	if (d->busy == &idle)
+		return;
+	fair_clear(&d->busy->ready);
+	fair_clear(&d->busy->prepared);
+	free(d->busy);
+	d->busy = &idle;
+}
+
 static void make_idle(struct destination *d)
 {
 	struct busy *b = d->busy;
@@ -44,10 +54,7 @@ static void make_idle(struct destination *d)
 	    d->query || share_waits(&b->slot) || fair_has(&b->opens) || fair_has(&b->sends))
 		return;
 	lane_give_back(d);
-	fair_clear(&b->ready);
-	fair_clear(&b->prepared);
-	free(b);
-	d->busy = &idle;
+	busy_free(d);
 }
 
 /* --- finding --- */
@@ -115,11 +122,7 @@ static void destroy(struct destination *d)
 	if (share_waits(&d->busy->slot))
 		share_remove(&scheduler.slots, &d->busy->slot);
 	lane_leave(d);
-	if (d->busy != &idle) {
-		fair_clear(&d->busy->ready);
-		fair_clear(&d->busy->prepared);
-		free(d->busy);
-	}
+	busy_free(d);
 	targets_release(d->targets);
 	free(d->why);
 	free(d);

@@ -38,8 +38,6 @@
 /* Up to here reading costs less than mapping, faulting and unmapping. */
 #define READ_BYTES_MAX ((uint64_t)256 * 1024)
 
-enum { SELECTOR_MAX = ENVELOPE_NAME_MAX + sizeof(DKIM_ED25519_SUFFIX) };
-
 struct segment {
 	uint32_t number;
 	int fd;
@@ -71,10 +69,10 @@ static struct {
 struct making {
 	const struct prepare *order;
 	const struct envelope *envelope;
-	const struct sign_key *key, *ed25519; /* the second one may be NULL */
-	struct buf head;                      /* ours: trace and signatures */
-	struct buf message;                   /* what is signed */
-	struct buf reason;                    /* why it was not tracked, or cannot be made */
+	struct dkim_keys keys;
+	struct buf head;    /* ours: trace and signatures */
+	struct buf message; /* what is signed */
+	struct buf reason;  /* why it was not tracked, or cannot be made */
 	uint32_t links;
 	bool opens;
 };
@@ -228,29 +226,18 @@ static void rewrite(struct making *m, const char *bytes, size_t n)
 	track_report_free(&report);
 }
 
-static const char *selector_of(const struct envelope *e, const char *suffix, char out[SELECTOR_MAX])
-{
-	snprintf(out, SELECTOR_MAX, "%s%s", e->sign_selector, suffix);
-	return out;
-}
-
 /* All keys that a signature needs are at hand; else the reason says which is not. */
 static bool has_keys(struct making *m)
 {
 	const struct envelope *e = m->envelope;
-	char selector[SELECTOR_MAX];
 	struct buf error = BUF_INIT;
+	bool ok = dkim_keys_get(work.keys, e->sign_domain, e->sign_selector, &m->keys, &error);
 
-	m->key = sign_keys_get(work.keys, e->sign_domain, e->sign_selector, &error);
-	if (!m->key && !error.len)
+	if (!ok && !error.len)
 		buf_printf(&error, "there is no signing key %s.%s.pem", e->sign_domain,
 			   e->sign_selector);
-	if (!error.len)
-		m->ed25519 = sign_keys_get(work.keys, e->sign_domain,
-					   selector_of(e, DKIM_ED25519_SUFFIX, selector), &error);
-	if (error.len)
+	if (!ok)
 		buf_printf(&m->reason, "4.3.5 %s", buf_str(&error));
-	bool ok = !error.len;
 	buf_free(&error);
 	return ok;
 }
@@ -260,7 +247,7 @@ static bool sign_domainkeys(struct making *m, bool also_dkim)
 	const struct envelope *e = m->envelope;
 	struct buf error = BUF_INIT;
 	bool ok = domainkeys_sign(m->message.data, m->message.len, e->sign_domain, e->sign_selector,
-				  m->key, &m->head, &error);
+				  m->keys.key, &m->head, &error);
 
 	if (!ok && also_dkim) {
 		log_warn("%s: signed with DKIM alone: %s", e->sign_domain, buf_str(&error));
@@ -272,22 +259,13 @@ static bool sign_domainkeys(struct making *m, bool also_dkim)
 	return ok;
 }
 
-static bool sign_with(struct making *m, const struct sign_key *key, const char *suffix,
-		      struct buf *error)
-{
-	const struct envelope *e = m->envelope;
-	char selector[SELECTOR_MAX];
-
-	return dkim_sign_with(work.signer, key, m->message.data, m->message.len, e->sign_domain,
-			      selector_of(e, suffix, selector), (int64_t)(e->accepted_ms / 1000),
-			      &m->head, error);
-}
-
 static bool sign_dkim(struct making *m)
 {
+	const struct envelope *e = m->envelope;
 	struct buf error = BUF_INIT;
-	bool ok = sign_with(m, m->key, "", &error) &&
-		  (!m->ed25519 || sign_with(m, m->ed25519, DKIM_ED25519_SUFFIX, &error));
+	bool ok = dkim_sign_keys(work.signer, &m->keys, m->message.data, m->message.len,
+				 e->sign_domain, e->sign_selector, (int64_t)(e->accepted_ms / 1000),
+				 &m->head, &error);
 
 	if (!ok)
 		buf_printf(&m->reason, "5.6.0 the message cannot be signed: %s", buf_str(&error));

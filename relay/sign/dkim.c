@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SELECTOR_MAX = 256 };
+
 struct dkim_signer {
 	DKIM_LIB *lib;
 };
@@ -119,24 +121,50 @@ bool dkim_sign_with(struct dkim_signer *s, const struct sign_key *key, const cha
 	return ok;
 }
 
+static const char *second_selector(const char *selector, char out[SELECTOR_MAX])
+{
+	snprintf(out, SELECTOR_MAX, "%.200s" DKIM_ED25519_SUFFIX, selector);
+	return out;
+}
+
+bool dkim_keys_get(struct sign_keys *keys, const char *domain, const char *selector,
+		   struct dkim_keys *out, struct buf *error)
+{
+	char second[SELECTOR_MAX];
+	size_t faults = error->len;
+
+	*out = (struct dkim_keys){.key = sign_keys_get(keys, domain, selector, error)};
+	if (!out->key)
+		return false;
+	out->ed25519 = sign_keys_get(keys, domain, second_selector(selector, second), error);
+	return error->len == faults;
+}
+
+bool dkim_sign_keys(struct dkim_signer *s, const struct dkim_keys *keys, const char *message,
+		    size_t n, const char *domain, const char *selector, int64_t when,
+		    struct buf *out, struct buf *error)
+{
+	char second[SELECTOR_MAX];
+	size_t start = out->len;
+
+	if (dkim_sign_with(s, keys->key, message, n, domain, selector, when, out, error) &&
+	    (!keys->ed25519 || dkim_sign_with(s, keys->ed25519, message, n, domain,
+					      second_selector(selector, second), when, out, error)))
+		return true;
+	buf_truncate(out, start);
+	return false;
+}
+
 bool dkim_sign_message(struct dkim_signer *s, struct sign_keys *keys, const char *message, size_t n,
 		       const char *domain, const char *selector, int64_t when, struct buf *out,
 		       struct buf *error)
 {
-	char second[256];
-	size_t start = out->len, faults = error->len;
+	struct dkim_keys found;
+	size_t faults = error->len;
 
-	const struct sign_key *key = sign_keys_get(keys, domain, selector, error);
-	if (!key && error->len == faults)
-		buf_printf(error, "%s.%s.pem: there is no such key", domain, selector);
-	if (!key || !dkim_sign_with(s, key, message, n, domain, selector, when, out, error))
-		return false;
-	snprintf(second, sizeof(second), "%.200s" DKIM_ED25519_SUFFIX, selector);
-	key = sign_keys_get(keys, domain, second, error);
-	if (key)
-		dkim_sign_with(s, key, message, n, domain, second, when, out, error);
+	if (dkim_keys_get(keys, domain, selector, &found, error))
+		return dkim_sign_keys(s, &found, message, n, domain, selector, when, out, error);
 	if (error->len == faults)
-		return true;
-	buf_truncate(out, start);
+		buf_printf(error, "%s.%s.pem: there is no such key", domain, selector);
 	return false;
 }

@@ -25,6 +25,16 @@ struct dkim_signer;
 struct dkim_signer *dkim_signer_new(struct buf *error);
 void dkim_signer_free(struct dkim_signer *s);
 
+/* What signs for one selector; ed25519 is NULL where there is no such file. */
+struct dkim_keys {
+	const struct sign_key *key, *ed25519;
+};
+
+/* False with *error set when one cannot be used; with *error as it was when there is no
+ * DOMAIN.SELECTOR.pem. Valid as sign_keys_get() has it. */
+bool dkim_keys_get(struct sign_keys *keys, const char *domain, const char *selector,
+		   struct dkim_keys *out, struct buf *error);
+
 /*
  * Appends the DKIM-Signature fields (each with CRLF) to go in front of message[n]: one with the
  * key DOMAIN.SELECTOR.pem, and one with DOMAIN.SELECTOR-ed25519.pem where there is that file. The
@@ -35,6 +45,11 @@ void dkim_signer_free(struct dkim_signer *s);
 bool dkim_sign_message(struct dkim_signer *s, struct sign_keys *keys, const char *message, size_t n,
 		       const char *domain, const char *selector, int64_t when, struct buf *out,
 		       struct buf *error);
+
+/* The same by keys that are at hand. */
+bool dkim_sign_keys(struct dkim_signer *s, const struct dkim_keys *keys, const char *message,
+		    size_t n, const char *domain, const char *selector, int64_t when,
+		    struct buf *out, struct buf *error);
 
 /* Appends one field, by that key, whatever kind it is. */
 bool dkim_sign_with(struct dkim_signer *s, const struct sign_key *key, const char *message,

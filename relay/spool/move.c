@@ -99,12 +99,7 @@ static int write_places(struct store *s, const struct move *moves, size_t count)
 		error = state_begin(&s->state, true);
 		for (size_t i = 0; !error && i < count; i++)
 			error = state_move(&s->state, moves[i].id, &moves[i].to);
-		if (!error)
-			error = store_put_mark(s, &mark);
-		if (!error)
-			error = state_commit(&s->state);
-		else
-			state_abort(&s->state);
+		error = store_finish(s, error, &mark);
 	} while (state_grow(&s->state, error));
 	if (!error)
 		s->kept = mark;

@@ -55,8 +55,9 @@ int store_load_mark(struct store *s);
 
 /* Commits the state, as far as the journal goes; nothing is left open. */
 int store_checkpoint(struct store *s);
-/* In a transaction: notes how far it goes, and the numbers that were given. */
-int store_put_mark(struct store *s, struct journal_mark *mark);
+/* Ends a transaction that holds all that was promised: notes how far it goes and the numbers that
+ * were given, and commits; or, when there was an error, gives it up. *mark: how far it went. */
+int store_finish(struct store *s, int error, struct journal_mark *mark);
 
 /* --- */
 

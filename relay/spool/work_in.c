@@ -193,7 +193,7 @@ int store_load_mark(struct store *s)
 
 /* What was given before is never given again: neither the ids, which stand in tracked links and in
  * the log for years, nor the segments, which readers may hold. */
-int store_put_mark(struct store *s, struct journal_mark *mark)
+static int put_mark(struct store *s, struct journal_mark *mark)
 {
 	mark->batch = s->batch;
 	bodies_position(s->bodies, &mark->segment, &mark->offset);
@@ -210,19 +210,23 @@ int store_put_mark(struct store *s, struct journal_mark *mark)
 	return error;
 }
 
+int store_finish(struct store *s, int error, struct journal_mark *mark)
+{
+	if (!error)
+		error = put_mark(s, mark);
+	if (!error)
+		return state_commit(&s->state);
+	state_abort(&s->state);
+	return error;
+}
+
 static int try_checkpoint(struct store *s)
 {
 	struct journal_mark mark;
 	int error;
 
 	do {
-		error = store_ready(s);
-		if (!error)
-			error = store_put_mark(s, &mark);
-		if (!error)
-			error = state_commit(&s->state);
-		else
-			state_abort(&s->state);
+		error = store_finish(s, store_ready(s), &mark);
 	} while (state_grow(&s->state, error));
 	if (!error) {
 		s->kept = mark;
