@@ -16,8 +16,10 @@
 void check_structure(const struct lyd_node *conf, struct faults *f);
 /* system, interfaces, groups, servers, policy (check_net.c). */
 void check_net(const struct lyd_node *conf, struct faults *f);
-/* relay (check_relay.c). */
+/* relay (check_relay.c), and of it tracking (check_track.c): an account's, and the relay's. */
 void check_relay(const struct lyd_node *conf, struct faults *f);
+void check_track(const struct lyd_node *relay, const struct lyd_node *account, struct faults *f);
+void check_tracking(const struct lyd_node *relay, struct faults *f);
 
 /*
  * Addresses, each with the node that it stands in, to be sorted and compared. The caller frees
