@@ -8,7 +8,8 @@
  *   {"verb":"reload"}               main: reads the config and the secrets again, as on SIGHUP
  *   {"verb":"queue"|"show"|"retry"|"remove"|"hold"|"release"|
  *           "pause"|"resume"|"drain"|"alarms", ...}                   deliver
- *   {"verb":"log"|"statistics", ...}                                  report
+ *   {"verb":"log"|"statistics"|"suppressions"|"suppress"|"unsuppress"|
+ *           "shut-list"|"shut-off"|"reopen", ...}                     report
  *
  * An answer holds "ok": true, or "ok": false and "error". Who may connect is decided by the
  * socket's file mode (0660) and its directory.
