@@ -4,7 +4,8 @@
  * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}.
  *
  *	status                                 host, user, admin, revision, closed, waiting,
- *	                                       lock {user, terminal, since, yours}
+ *	                                       lock {user, terminal, since, yours}, tidy: nothing
+ *	                                       of the last commit is left to do
  *	config    [form] [revision]            text; form: text (default), set, json
  *	check     text                         would it commit?
  *	commit    text [comment] [confirm] [base]      revision, notes
