@@ -27,7 +27,7 @@ bool relaxed_fit(const char *s, size_t n)
 {
 	size_t at = 0;
 
-	if (n < 2 || s[n - 1] != '\n' || s[0] == '\n')
+	if (n == 0 || s[0] == '\n' || s[n - 1] == '\r')
 		return false;
 	/* A CR where the next is no LF, or an LF where the last is no CR. */
 	for (; at + BLOCK < n; at += BLOCK) {
@@ -80,7 +80,7 @@ static void relax(struct copy *c, const char *s, size_t from, size_t to)
 			c->bytes[c->n++] = s[i];
 			continue;
 		}
-		while (i + 1 < to && is_blank(s[i + 1]))
+		while (is_blank(s[i + 1]))
 			i++;
 		if (s[i + 1] != '\r')
 			c->bytes[c->n++] = ' ';

@@ -16,8 +16,9 @@
 typedef void relaxed_sink(void *arg, const char *bytes, size_t n);
 
 /*
- * True for a body whose lines end with CRLF, all of them, with no other CR or LF in it, and that
- * does not consist of white space alone. Only such a one may be given to relaxed_body().
+ * True for a body with no CR or LF in it but CRLFs, and with something that is no white space. Only
+ * such a one may be given to relaxed_body(). Its last line may lack the CRLF: it gets one, as it
+ * does when it is sent.
  */
 bool relaxed_fit(const char *body, size_t n);
 

@@ -6,6 +6,7 @@
 
 #include "relay/mime/transfer.h"
 #include "relay/sign/domainkeys.h"
+#include "relay/sign/relaxed.h"
 #include "relay/sign/standin.h"
 #include "tests/unit/cmocka.h"
 
@@ -181,13 +182,15 @@ static void make_body(struct buf *out)
 	buf_appends(out, random() % 8 ? "\r\n" : "");
 }
 
-/* What libopendkim makes of a body by itself, and what it is given instead, sign alike. */
+/* What libopendkim makes of a body by itself, and what it is given instead, sign alike. Where the
+ * last CRLF is missing, the library alone refuses. */
 static void the_library_alone_would_sign_the_same(void **state)
 {
 	struct buf error = BUF_INIT, fast = BUF_INIT, slow = BUF_INIT, text = BUF_INIT;
 	struct dkim_signer *s = dkim_signer_new(&error);
 	struct sign_keys *keys = sign_keys_new(dirfd);
 	const struct sign_key *key = sign_keys_get(keys, "solo.example", "g1", &error);
+	static const char head[] = "From: a@solo.example\r\nSubject: x\r\n\r\n";
 
 	(void)state;
 	srandom(297);
@@ -195,10 +198,14 @@ static void the_library_alone_would_sign_the_same(void **state)
 		buf_clear(&text);
 		buf_clear(&fast);
 		buf_clear(&slow);
-		buf_appends(&text, "From: a@solo.example\r\nSubject: x\r\n\r\n");
+		buf_appends(&text, head);
 		make_body(&text);
 		bool signs = dkim_sign_with(s, key, text.data, text.len, "solo.example", "g1", 5,
 					    &fast, &error);
+		size_t header = strlen(head);
+		if (relaxed_fit(text.data + header, text.len - header) &&
+		    text.data[text.len - 1] != '\n')
+			buf_appends(&text, "\r\n");
 		dkim_signer_slow(s, true);
 		assert_int_equal(dkim_sign_with(s, key, text.data, text.len, "solo.example", "g1",
 						5, &slow, &error),
