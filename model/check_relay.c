@@ -202,7 +202,6 @@ static void check_sign(const struct lyd_node *account, struct faults *f)
 		fault_below(f, sign, "selector", "missing: the key is DOMAIN.SELECTOR.pem");
 }
 
-
 static int by_domain_then_line(const void *a, const void *b)
 {
 	const struct lyd_node *x = *(const struct lyd_node *const *)a;
