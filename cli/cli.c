@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/edit.h"
+#include "cli/load.h"
 #include "cli/output.h"
 #include "cli/show.h"
 
@@ -83,6 +84,23 @@ static bool pipes_fit(const struct pipes *pipes, const struct command *command)
 	return true;
 }
 
+/* "run COMMAND...": the command itself, from outside the configuration. */
+static bool resolve_run(struct cli *cli, struct args *args, struct buf *error)
+{
+	const struct args run = *args;
+
+	if (strncmp(run.command->pattern, "run ", 4) != 0 || !run.rest_count)
+		return true;
+	if (!grammar_match(cli->grammar, MODE_OPERATE, run.rest, run.rest_count, args, error))
+		return false;
+	if (args->command->run == edit_configure || args->command->run == edit_exit ||
+	    args->command->run == load_and_commit) {
+		buf_appends(error, "not from within the configuration\n");
+		return false;
+	}
+	return true;
+}
+
 static int run(struct cli *cli, const struct args *args, const struct pipes *pipes)
 {
 	cli->display = pipes->display;
@@ -102,7 +120,7 @@ static int run_words(struct cli *cli, struct words *words)
 	buf_clear(&cli->out);
 	if (pipes_read(words->list, &count, words->count, &pipes, &error) &&
 	    grammar_match(cli->grammar, cli->mode, words->list, count, &args, &error) &&
-	    pipes_fit(&pipes, args.command)) {
+	    resolve_run(cli, &args, &error) && pipes_fit(&pipes, args.command)) {
 		status = run(cli, &args, &pipes);
 		if (pipes_filter(&cli->out, words->list, pipes.filters, words->count, &error))
 			output_show(&cli->out, cli->interactive && !pipes.no_more);
