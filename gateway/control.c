@@ -9,7 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 
 #define REQUEST_MAX    (2 * TEXT_MAX) /* bytes: a whole config, escaped */
 #define CLIENTS_MAX    64
-#define ADMIN_GROUP    "admin"
 #define PING_COUNT_MAX 100
 /* A helper's output waits in memory for a client that does not read it; more than this ends it. */
 #define OUTPUT_MAX ((size_t)4 << 20)
@@ -46,43 +44,8 @@ struct gate_control {
 	ev_timer deadline; /* of the commit that waits */
 	struct client *clients;
 	unsigned count;
+	unsigned sessions; /* so far */
 };
-
-/* ---- who asks ---- */
-
-static bool in_admin_group(const struct passwd *pw, gid_t gid)
-{
-	const struct group *admin = getgrnam(ADMIN_GROUP);
-	gid_t groups[64];
-	int n = 64;
-
-	if (!admin)
-		return false;
-	if (gid == admin->gr_gid)
-		return true;
-	if (!pw || getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
-		return false;
-	for (int i = 0; i < n; i++)
-		if (groups[i] == admin->gr_gid)
-			return true;
-	return false;
-}
-
-static bool identify(int fd, struct peer *peer)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
-		return false;
-	const struct passwd *pw = getpwuid(cred.uid);
-	if (pw)
-		snprintf(peer->who, sizeof(peer->who), "%s", pw->pw_name);
-	else
-		snprintf(peer->who, sizeof(peer->who), "uid %u", (unsigned)cred.uid);
-	peer->admin = cred.uid == 0 || cred.uid == geteuid() || in_admin_group(pw, cred.gid);
-	return true;
-}
 
 /* ---- a client ---- */
 
@@ -97,6 +60,8 @@ static void client_close(struct client *k)
 	c->count--;
 	ev_io_stop(c->loop, &k->readable);
 	ev_io_stop(c->loop, &k->writable);
+	lock_release(&c->gate->lock, k->peer.session);
+	announcer_leave(c->gate->announcer, k->peer.session);
 	if (k->call)
 		relay_call_cancel(k->call);
 	if (k->helper)
@@ -347,7 +312,8 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	(void)revents;
 	if (fd < 0)
 		return;
-	if (c->count >= CLIENTS_MAX || !(k = calloc(1, sizeof(*k))) || !identify(fd, &k->peer)) {
+	if (c->count >= CLIENTS_MAX || !(k = calloc(1, sizeof(*k))) ||
+	    !peer_identify(fd, ++c->sessions, &k->peer)) {
 		log_warn("control: a connection was refused (%u are open)", c->count);
 		free(k);
 		close(fd);
@@ -358,6 +324,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	k->next = c->clients;
 	c->clients = k;
 	c->count++;
+	announcer_join(c->gate->announcer, k->peer.session, k->peer.terminal);
 	ev_io_init(&k->readable, on_readable, fd, EV_READ);
 	ev_io_init(&k->writable, on_writable, fd, EV_WRITE);
 	k->readable.data = k;
@@ -371,9 +338,11 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 static int bind_at(const char *path, struct buf *error)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct group *admin = getgrnam(ADMIN_GROUP);
+	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+	if (!group)
+		group = getgrnam(PEER_ADMIN_GROUP);
 	if (fd >= 0 && (size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s.new", path) >=
 			       sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
@@ -382,9 +351,9 @@ static int bind_at(const char *path, struct buf *error)
 		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
 		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
 			/* Where there is no such group, or no right to give: root alone. */
-			if (admin && chown(sun.sun_path, (uid_t)-1, admin->gr_gid) != 0)
+			if (group && chown(sun.sun_path, (uid_t)-1, group->gr_gid) != 0)
 				log_warn("control: %s is not open to group %s: %s", path,
-					 ADMIN_GROUP, strerror(errno));
+					 group->gr_name, strerror(errno));
 			if (rename(sun.sun_path, path) == 0)
 				return fd;
 		}
