@@ -6,7 +6,9 @@
 #include "cli/edit.h"
 #include "cli/load.h"
 #include "cli/queue.h"
+#include "cli/relay.h"
 #include "cli/show.h"
+#include "cli/tools.h"
 
 #include <string.h>
 
@@ -26,9 +28,15 @@ const struct command commands[] = {
 	{"show routes", "Where packets go", OPERATE, show_rows},
 	{"show neighbours", "Who answers on the wires", OPERATE, show_rows},
 	{"show firewall", "What was let through and what was dropped", OPERATE, show_rows},
+	{"show firewall counters", "What was let through and what was dropped", OPERATE, show_rows},
+	{"show firewall log [limit COUNT]", "Packets that the firewall noted", OPERATE, show_rows},
 	{"show firewall ruleset", "The rules in force, as nft text", OPERATE, show_ruleset},
+	{"show flows [server SERVER] [limit COUNT]", "Connections, those that moved most first",
+	 OPERATE, show_rows},
 	{"show services", "Programs that should run", OPERATE, show_rows},
 	{"show version", "Software, kernel, time since boot", OPERATE, show_version},
+	{"show boot", "How the box came up: kernel, disks", OPERATE, show_rows},
+	{"show temperature", "How warm the box is", OPERATE, show_rows},
 	{"show alarms", "What is wrong, and what to do", OPERATE, show_alarms},
 	{"show revisions", "Configs that were committed", OPERATE, show_revisions},
 	{"show revision", "One of them", OPERATE, NULL},
@@ -52,6 +60,8 @@ const struct command commands[] = {
 	{"show relay listeners", "Where it listens", OPERATE, show_relay},
 	{"show relay certificate", "What it shows to clients, and until when", OPERATE, show_relay},
 	{"request", "Have something done", OPERATE, NULL},
+	{"request lock", "The lock of who edits the config", OPERATE, NULL},
+	{"request lock break", "Take the edit lock from who holds it", OPERATE, edit_break_lock},
 	{"request relay", "Have the relay do something", OPERATE, NULL},
 	{"request relay hold [message MESSAGE] [account ACCOUNT] [destination DOMAIN]",
 	 "Keep waiting mail back until it is released", OPERATE, request_relay},
@@ -76,6 +86,15 @@ const struct command commands[] = {
 	{"request relay drain end", "Take new mail again", OPERATE, request_relay},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
+	{"traceroute", "Which way packets go to a host", OPERATE, NULL},
+	{"traceroute HOST", "Which way packets go to a host", OPERATE, run_traceroute},
+	{"capture [interface DEVICE] [host HOST] [port PORT] [protocol PROTOCOL] [count COUNT]",
+	 "Packets as they come and go, on the screen", OPERATE, run_capture},
+	{"test", "What would happen", BOTH, NULL},
+	{"test policy", "Which line decides about a connection; no packet is sent", BOTH, NULL},
+	{"test policy from A to B tcp PORT", "A TCP connection", BOTH, run_test_policy},
+	{"test policy from A to B udp PORT", "A UDP packet", BOTH, run_test_policy},
+	{"test policy from A to B icmp", "A ping", BOTH, run_test_policy},
 	{"configure", "Edit the config", OPERATE, edit_configure},
 	{"load", "Take a file as the config", OPERATE, NULL},
 	{"load FILE [comment TEXT] [confirmed TIME]",

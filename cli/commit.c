@@ -2,6 +2,7 @@
 #include "cli/commit.h"
 
 #include "cli/edit.h"
+#include "cli/output.h"
 #include "model/text.h"
 
 #include <ctype.h>
@@ -101,16 +102,38 @@ static bool read_seconds(const char *text, unsigned *seconds)
 	return true;
 }
 
+static bool check_here(struct cli *cli, const struct buf *text)
+{
+	struct lyd_node *conf = NULL;
+	struct buf error = BUF_INIT;
+	bool ok = text_parse(cli->model, buf_str(text), text->len, &conf, &error) &&
+		  model_validate(cli->model, &conf, &error);
+
+	if (!ok) {
+		cli_say("nothing was changed:\n");
+		commit_say_faults(buf_str(&error), buf_str(text));
+	}
+	conf_free(conf);
+	buf_free(&error);
+	return ok;
+}
+
 /* Asks, and puts the lines that faults name beside them. NULL after a failure. */
 static json_t *ask_about_text(struct cli *cli, json_t *request, const struct buf *text, int *status)
 {
+	cli_refresh(cli);
+	/* The store's keeper takes what it is given: without gatepostd the model checks it here. */
+	if (cli->offline && !check_here(cli, text)) {
+		json_decref(request);
+		*status = CLI_FAILED;
+		return NULL;
+	}
 	json_object_set_new(request, "text", json_stringn(buf_str(text), text->len));
-	json_t *answer = client_ask(cli->client, request, NULL, NULL);
-
+	json_t *answer = cli_request(cli, request);
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
 	cli_say("nothing was changed:\n");
-	commit_say_faults(json_string_value(json_object_get(answer, "error")), buf_str(text));
+	commit_say_faults(output_text(answer, "error"), buf_str(text));
 	/* A commit by somebody else is told once; the next one knows of it. */
 	json_t *revision = json_object_get(answer, "revision");
 	if (revision && json_integer_value(revision))
@@ -129,7 +152,10 @@ int commit_check(struct cli *cli, const struct args *args)
 	text_print(cli->candidate, NULL, &text);
 	json_t *answer = ask_about_text(cli, json_pack("{s:s}", "verb", "check"), &text, &status);
 	if (answer)
-		buf_appends(&cli->out, "this would commit\n");
+		buf_appends(&cli->out, json_object_get(answer, "offline")
+					       ? "the model takes it; whether it can be applied is "
+						 "known once gatepostd runs\n"
+					       : "this would commit\n");
 	json_decref(answer);
 	buf_free(&text);
 	return status;
@@ -141,7 +167,9 @@ static void say_committed(struct cli *cli, const json_t *answer, unsigned confir
 	unsigned revision = (unsigned)json_integer_value(json_object_get(answer, "revision"));
 	bool new = revision != cli->base_revision;
 
-	buf_printf(&cli->out, "revision %u is in force%s\n", revision,
+	buf_printf(&cli->out, "revision %u is %s%s\n", revision,
+		   json_object_get(answer, "offline") ? "stored; gatepostd starts with it"
+						      : "in force",
 		   new ? "" : "; there was nothing new in it");
 	if (notes)
 		buf_appends(&cli->out, notes);

@@ -4,7 +4,6 @@
 #include "cli/commit.h"
 #include "model/compare.h"
 #include "model/rearrange.h"
-#include "model/schema.h"
 #include "model/text.h"
 
 #include <stdlib.h>
@@ -37,25 +36,6 @@ bool cli_fetch(struct cli *cli, unsigned revision, struct lyd_node **conf, unsig
 	return ok;
 }
 
-const struct lyd_node *cli_running(struct cli *cli)
-{
-	struct lyd_node *conf;
-	unsigned number;
-	int status;
-
-	if (!cli->admin) /* what it may see has its secrets hidden, and is no config any more */
-		return NULL;
-	if (cli->running && cli->running_revision == cli->revision)
-		return cli->running;
-	conf_free(cli->running);
-	cli->running = NULL;
-	if (cli_fetch(cli, 0, &conf, &number, &status)) {
-		cli->running = conf;
-		cli->running_revision = number;
-	}
-	return cli->running;
-}
-
 /* ---- printing configs ---- */
 
 static enum text_form form_of(const struct cli *cli)
@@ -69,26 +49,11 @@ static enum text_form form_of(const struct cli *cli)
 	return forms[cli->display];
 }
 
-int cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path)
+void cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path)
 {
 	const struct text_style style = {.form = form_of(cli)};
-	const struct lyd_node *node;
 
-	if (!path->depth) {
-		text_print(conf, &style, &cli->out);
-		return CLI_OK;
-	}
-	node = path_find((struct lyd_node *)conf, path);
-	if (!node)
-		return CLI_OK; /* nothing is set there */
-	bool all = !path->values.count && !path->step[path->depth - 1].key &&
-		   (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST));
-	if (style.form == TEXT_BRACES && schema_is_inner(node->schema) && !all)
-		text_print(lyd_child(node), &style, &cli->out);
-	else
-		for (; node; node = all && style.form != TEXT_JSON ? conf_next(node) : NULL)
-			text_print_one(node, &style, &cli->out);
-	return CLI_OK;
+	text_print_part(conf, path, &style, &cli->out);
 }
 
 /* Walks a command's PATH from where we stand; says what is wrong with it. */
@@ -119,9 +84,9 @@ int edit_show(struct cli *cli, const struct args *args)
 
 	if (!walk(cli, args, false, &path))
 		return CLI_USAGE;
-	int status = cli_print_config(cli, cli->candidate, &path);
+	cli_print_config(cli, cli->candidate, &path);
 	path_free(&path);
-	return status;
+	return CLI_OK;
 }
 
 int edit_compare(struct cli *cli, const char *revision)
@@ -139,16 +104,11 @@ int edit_compare(struct cli *cli, const char *revision)
 
 bool edit_has_changes(const struct cli *cli)
 {
-	struct buf before = BUF_INIT, after = BUF_INIT;
+	struct buf unused = BUF_INIT;
+	bool changed = cli->mode == MODE_CONFIGURE &&
+		       (cli->annotated || compare_print(cli->base, cli->candidate, true, &unused));
 
-	if (cli->mode != MODE_CONFIGURE)
-		return false;
-	/* As text: a comment is a change too, and an order that means nothing none to lose. */
-	text_print(cli->base, NULL, &before);
-	text_print(cli->candidate, NULL, &after);
-	bool changed = strcmp(buf_str(&before), buf_str(&after)) != 0;
-	buf_free(&before);
-	buf_free(&after);
+	buf_free(&unused);
 	return changed;
 }
 
@@ -159,6 +119,21 @@ void edit_take_base(struct cli *cli, struct lyd_node *conf, unsigned revision)
 	conf_free(cli->base);
 	cli->base = conf;
 	cli->base_revision = revision;
+	cli->annotated = false;
+}
+
+/* One session edits at a time. While gatepostd is down nobody keeps a lock. */
+static bool take_lock(struct cli *cli, int *status)
+{
+	if (cli->offline)
+		return true;
+	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "lock"), status);
+	if (!answer && *status == CLI_FAILED)
+		cli_say("'request lock break' takes it from them\n");
+	cli->lock_connection = client_connection(cli->client);
+	cli->lock_told = false;
+	json_decref(answer);
+	return answer;
 }
 
 int edit_configure(struct cli *cli, const struct args *args)
@@ -173,12 +148,53 @@ int edit_configure(struct cli *cli, const struct args *args)
 			cli->user);
 		return CLI_FAILED;
 	}
-	if (!cli_fetch(cli, 0, &conf, &revision, &status))
+	if (!take_lock(cli, &status) || !cli_fetch(cli, 0, &conf, &revision, &status))
 		return status;
 	cli->candidate = conf_copy(conf);
 	edit_take_base(cli, conf, revision);
 	cli->mode = MODE_CONFIGURE;
 	return CLI_OK;
+}
+
+void edit_keep_lock(struct cli *cli)
+{
+	json_t *answer;
+
+	if (cli->mode != MODE_CONFIGURE || cli->locked || cli->offline)
+		return;
+	if (cli->lock_connection == client_connection(cli->client)) {
+		if (!cli->lock_told)
+			cli_say("(your edit lock was broken: what you change cannot be "
+				"committed)\n");
+		cli->lock_told = true;
+		return;
+	}
+	/* gatepostd was restarted, or a wait was interrupted */
+	answer = client_ask(cli->client, json_pack("{s:s}", "verb", "lock"), NULL, NULL);
+	if (!json_is_true(json_object_get(answer, "ok")))
+		cli_say("(your edit lock is gone: %s)\n",
+			json_string_value(json_object_get(answer, "error")));
+	cli->lock_connection = client_connection(cli->client);
+	cli->lock_told = true;
+	json_decref(answer);
+}
+
+int edit_break_lock(struct cli *cli, const struct args *args)
+{
+	int status = CLI_OK;
+	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "break"), &status);
+	const char *user = json_string_value(json_object_get(answer, "user"));
+
+	(void)args;
+	if (answer)
+		buf_printf(&cli->out, user ? "the lock of %s is broken\n" : "nobody held it\n",
+			   user);
+	json_decref(answer);
+	/* Taken over by who edits; else nobody's. */
+	if (answer && cli->mode != MODE_CONFIGURE)
+		json_decref(
+			client_ask(cli->client, json_pack("{s:s}", "verb", "unlock"), NULL, NULL));
+	return status;
 }
 
 void edit_leave(struct cli *cli)
@@ -187,6 +203,9 @@ void edit_leave(struct cli *cli)
 	cli->candidate = NULL;
 	edit_take_base(cli, NULL, 0);
 	path_free(&cli->edit);
+	if (cli->mode == MODE_CONFIGURE && !cli->offline)
+		json_decref(
+			client_ask(cli->client, json_pack("{s:s}", "verb", "unlock"), NULL, NULL));
 	cli->mode = MODE_OPERATE;
 }
 
@@ -214,6 +233,7 @@ int edit_discard(struct cli *cli, const struct args *args)
 	(void)args;
 	conf_free(cli->candidate);
 	cli->candidate = conf_copy(cli->base);
+	cli->annotated = false;
 	path_free(&cli->edit);
 	return CLI_OK;
 }
@@ -402,6 +422,7 @@ int edit_annotate(struct cli *cli, const struct args *args)
 	what.rest_count--;
 	if (!walk(cli, &what, false, &path))
 		return CLI_USAGE;
-	return finish(&path, &why,
-		      conf_annotate(cli->candidate, &path, args->rest[what.rest_count], &why));
+	bool ok = conf_annotate(cli->candidate, &path, args->rest[what.rest_count], &why);
+	cli->annotated = cli->annotated || ok;
+	return finish(&path, &why, ok);
 }

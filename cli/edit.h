@@ -11,6 +11,7 @@
 
 /* Commands of the table. */
 int edit_configure(struct cli *cli, const struct args *args);
+int edit_break_lock(struct cli *cli, const struct args *args);
 int edit_exit(struct cli *cli, const struct args *args);
 int edit_set(struct cli *cli, const struct args *args);
 int edit_delete(struct cli *cli, const struct args *args);
@@ -34,16 +35,16 @@ void edit_take_candidate(struct cli *cli, struct lyd_node *conf);
 void edit_merge_candidate(struct cli *cli, struct lyd_node *conf);
 
 bool edit_has_changes(const struct cli *cli);
+/* Asked at each prompt: takes the edit lock again where its connection was lost. */
+void edit_keep_lock(struct cli *cli);
 /* Leaves configuration mode; the candidate is gone. */
 void edit_leave(struct cli *cli);
 
-/* The config in force, read again when its revision changed. NULL when it cannot be had. */
-const struct lyd_node *cli_running(struct cli *cli);
 /* A revision's tree (0: the one in force), which the caller frees. False after a failure that has
  * been said, with what to return in *status. */
 bool cli_fetch(struct cli *cli, unsigned revision, struct lyd_node **conf, unsigned *number,
 	       int *status);
 /* A part of a config, in the form that was asked for. */
-int cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path);
+void cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path);
 
 #endif
