@@ -40,6 +40,7 @@ struct gate_control {
 	int fd;
 	ev_io acceptable;
 	ev_timer deadline; /* of the commit that waits */
+	ev_timer tidy;     /* once the answer to a commit is out */
 	struct client *clients;
 	unsigned count;
 	unsigned sessions; /* so far */
@@ -205,6 +206,27 @@ static void set_deadline(struct gate_control *c)
 	}
 }
 
+/* What a commit left for later is done when its answer had the time to be read. */
+#define TIDY_AFTER_S 0.02
+
+static void on_tidy(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct gate_control *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	apply_tidy(c->gate->apply);
+}
+
+static void tidy_later(struct gate_control *c)
+{
+	if (apply_is_tidy(c->gate->apply) || ev_is_active(&c->tidy))
+		return;
+	ev_now_update(c->loop);
+	ev_timer_set(&c->tidy, TIDY_AFTER_S, 0.0);
+	ev_timer_start(c->loop, &c->tidy);
+}
+
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct gate_control *c = w->data;
@@ -213,6 +235,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	commit_go_back(c->gate->commit, "not confirmed in time", &error); /* it logs a failure */
+	tidy_later(c);
 	buf_free(&error);
 }
 
@@ -230,6 +253,7 @@ static void client_request(struct client *k, const json_t *request)
 	} else if (verb->answer) {
 		client_send(k, verb->answer(k->control->gate, &k->peer, request));
 		set_deadline(k->control);
+		tidy_later(k->control);
 	} else if (!strcmp(verb->name, "relay")) {
 		ask_relay(k, request);
 	} else {
@@ -358,9 +382,12 @@ struct gate_control *gate_control_open(struct ev_loop *loop, const char *path, s
 	c->fd = fd;
 	ev_io_init(&c->acceptable, on_acceptable, fd, EV_READ);
 	ev_timer_init(&c->deadline, on_deadline, 0.0, 0.0);
+	ev_timer_init(&c->tidy, on_tidy, 0.0, 0.0);
+	c->tidy.data = c;
 	c->acceptable.data = c;
 	c->deadline.data = c;
 	ev_io_start(loop, &c->acceptable);
+	tidy_later(c); /* of the start */
 	return c;
 }
 
@@ -372,6 +399,7 @@ void gate_control_close(struct gate_control *c)
 		client_close(c->clients);
 	ev_io_stop(c->loop, &c->acceptable);
 	ev_timer_stop(c->loop, &c->deadline);
+	ev_timer_stop(c->loop, &c->tidy);
 	close(c->fd);
 	unlink(c->path);
 	free(c->path);

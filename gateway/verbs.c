@@ -69,6 +69,7 @@ static json_t *answer_status(struct gate *g, const struct peer *peer, const json
 				    json_pack("{s:I s:I s:I}", "revision", (json_int_t)u.number,
 					      "return_to", (json_int_t)u.return_to, "seconds",
 					      (json_int_t)(u.deadline_s - time(NULL))));
+	json_object_set_new(answer, "tidy", json_boolean(apply_is_tidy(g->apply)));
 	if (lock_held(&g->lock))
 		json_object_set_new(answer, "lock",
 				    json_pack("{s:s s:s s:I s:b}", "user", g->lock.holder.who,

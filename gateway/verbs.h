@@ -5,7 +5,8 @@
  * when the request itself makes no sense.
  *
  *	status                                 host, user, admin, revision, closed, waiting,
- *	                                       lock {user, terminal, since, yours}
+ *	                                       lock {user, terminal, since, yours}, tidy: nothing
+ *	                                       of the last commit is left to do
  *	config    [form] [revision] [path]     text; form: text (default), set, json
  *	check     text                         would it commit?
  *	commit    text [comment] [confirm] [base]      revision, notes

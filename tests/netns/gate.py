@@ -139,6 +139,12 @@ class Gate:
         log.close()
         until(lambda: self.socket.exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()
+        if self.host:
+            self.tidy()
+
+    def tidy(self):
+        """Until the ruleset before the last commit is gone: it goes after the commit's answer."""
+        until(lambda: self.ask("status")["tidy"])
 
     def stop(self):
         if self.process and self.process.poll() is None:
