@@ -144,6 +144,11 @@ static void check_forwards(const struct lyd_node *conf, const struct addr_list *
 		const struct taken *a = &taken.at[i - 1], *b = &taken.at[i];
 		if (addr_cmp(&a->address, &b->address) || a->udp != b->udp || b->first > a->last)
 			continue;
+		if (a->forward == b->forward) {
+			fault_at(f, b->forward, NULL, "%s port %u is given twice",
+				 b->udp ? "udp" : "tcp", b->first);
+			continue;
+		}
 		fault_at(f, b->forward, NULL, "%s port %u of %s is taken already by nat forward %s",
 			 b->udp ? "udp" : "tcp", b->first, conf_value(b->forward, "address"),
 			 conf_value(a->forward, "name"));

@@ -160,7 +160,7 @@ static void check_routes(const struct lyd_node *conf, struct faults *f)
 		    !addr_parse(conf_text(via), &a))
 			continue;
 		if (!p.len)
-			fault_at(f, to, conf_text(to),
+			fault_at(f, route, NULL,
 				 "the way to the Internet is interfaces wan gateway");
 		else if (p.addr.family != a.family)
 			fault_at(f, via, conf_text(via), "of another family than the network %s",
