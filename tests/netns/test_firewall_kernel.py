@@ -180,8 +180,7 @@ NAT_MUTATIONS = {
         delete chain inet gatepost to-outside""",
     "hook of another kind": """flush chain inet gatepost to-outside
         delete chain inet gatepost to-outside
-        add chain inet gatepost to-outside { type filter hook postrouting priority 100; }
-        add rule inet gatepost to-outside jump to-outside-1""",
+        add chain inet gatepost to-outside { type filter hook postrouting priority 100; }""",
     "forward elsewhere": """delete element inet gatepost forward4-1 { 198.51.100.2 . tcp . 80 }
         add element inet gatepost forward4-1 { 198.51.100.2 . tcp . 80 : 10.0.0.10 . 8081 }""",
     "forward gone": "delete element inet gatepost forward6-1 { 2001:db8:0:1::2 . tcp . 80 }",
