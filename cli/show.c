@@ -40,6 +40,10 @@ static const struct column services[] = {
 	{"pid", "PID", true},
 	{"seconds", "SECONDS", true},
 };
+static const struct column audit[] = {
+	{"when", "TIME (UTC)", false}, {"user", "WHO", false},    {"terminal", "WHERE", false},
+	{"command", "COMMAND", false}, {"said", "RESULT", false},
+};
 static const struct column log_columns[] = {
 	{"time", "TIME", false},       {"message", "MESSAGE", false}, {"event", "EVENT", false},
 	{"account", "ACCOUNT", false}, {"to", "TO", false},           {"detail", "DETAIL", false},
@@ -59,8 +63,11 @@ static const struct {
 	const struct column *columns;
 	size_t count;
 } layouts[] = {
-	{"interfaces", interfaces, COUNT(interfaces)}, {"routes", routes, COUNT(routes)},
-	{"neighbours", neighbours, COUNT(neighbours)}, {"firewall", firewall, COUNT(firewall)},
+	{"interfaces", interfaces, COUNT(interfaces)},
+	{"routes", routes, COUNT(routes)},
+	{"neighbours", neighbours, COUNT(neighbours)},
+	{"firewall", firewall, COUNT(firewall)},
+	{"audit", audit, COUNT(audit)},
 	{"services", services, COUNT(services)},
 };
 

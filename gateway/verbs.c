@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define AUDIT_ROWS 1000 /* shown */
+
 json_t *verb_failure(const char *fmt, ...)
 {
 	struct buf text = BUF_INIT;
@@ -225,13 +227,32 @@ static json_t *see_alarms(struct gate *g, struct buf *error)
 	return rows;
 }
 
+static json_t *see_audit(struct gate *g, struct buf *error)
+{
+	json_t *rows = audit_rows(g->audit, AUDIT_ROWS), *row;
+	char when[32];
+	struct tm tm;
+	size_t i;
+
+	(void)error;
+	json_array_foreach(rows, i, row)
+	{
+		time_t t = (time_t)json_integer_value(json_object_get(row, "time"));
+		gmtime_r(&t, &tm);
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		json_object_set_new(row, "when", json_string(when));
+	}
+	return rows;
+}
+
 static const struct sight {
 	const char *what;
 	json_t *(*see)(struct gate *g, struct buf *error);
+	bool admin;
 } sights[] = {
 	{"interfaces", see_interfaces}, {"routes", see_routes},   {"neighbours", see_neighbours},
 	{"firewall", see_firewall},     {"ruleset", see_ruleset}, {"services", see_services},
-	{"version", see_version},       {"alarms", see_alarms},
+	{"version", see_version},       {"alarms", see_alarms},   {"audit", see_audit, true},
 };
 
 static json_t *answer_show(struct gate *g, const struct peer *peer, const json_t *request)
@@ -239,10 +260,11 @@ static json_t *answer_show(struct gate *g, const struct peer *peer, const json_t
 	const char *what = text_of(request, "what");
 	struct buf error = BUF_INIT;
 
-	(void)peer;
 	for (size_t i = 0; i < sizeof(sights) / sizeof(*sights); i++) {
 		if (strcmp(sights[i].what, what) != 0)
 			continue;
+		if (sights[i].admin && !peer->admin)
+			return verb_failure("this is for administrators\n");
 		json_t *rows = sights[i].see(g, &error);
 		return rows ? json_pack("{s:b s:o}", "ok", 1, "rows", rows) : failure_of(&error);
 	}
@@ -347,6 +369,67 @@ static json_t *answer_break(struct gate *g, const struct peer *peer, const json_
 	return json_pack("{s:b s:s}", "ok", 1, "user", before.who);
 }
 
+/* ---- users, audit ---- */
+
+static json_t *answer_hash(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf hash = BUF_INIT, error = BUF_INIT;
+
+	(void)g;
+	(void)peer;
+	if (!users_hash(text_of(request, "password"), &hash, &error))
+		return failure_of(&error);
+	json_t *answer = json_pack("{s:b s:s}", "ok", 1, "hash", buf_str(&hash));
+	buf_free(&hash);
+	return answer;
+}
+
+static json_t *answer_ran(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	audit_note(g->audit, peer, text_of(request, "command"), NULL, false);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static void put_arguments(const json_t *request, struct buf *out)
+{
+	static const char *const left_out[] = {"verb", "text", "password", "chain", "key", "base"};
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)request, name, value)
+	{
+		bool out_of_it = false;
+		for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++)
+			out_of_it |= !strcmp(name, left_out[i]);
+		if (out_of_it)
+			continue;
+		if (json_is_string(value) && json_string_length(value))
+			buf_printf(out, " %s \"%s\"", name, json_string_value(value));
+		else if (json_is_integer(value) && json_integer_value(value))
+			buf_printf(out, " %s %lld", name, (long long)json_integer_value(value));
+	}
+}
+
+void verb_note(struct gate *g, const struct peer *peer, const json_t *request, const json_t *answer)
+{
+	const json_t *inner = json_object_get(request, "request");
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	const json_t *revision = json_object_get(answer, "revision");
+	struct buf command = BUF_INIT, said = BUF_INIT;
+
+	buf_appends(&command, text_of(request, "verb"));
+	if (json_is_object(inner))
+		buf_printf(&command, " %s", text_of(inner, "verb"));
+	put_arguments(json_is_object(inner) ? inner : request, &command);
+	if (error)
+		buf_printf(&said, "refused: %s", error);
+	else if (revision)
+		buf_printf(&said, "revision %lld", (long long)json_integer_value(revision));
+	audit_note(g->audit, peer, buf_str(&command), said.len ? buf_str(&said) : NULL, true);
+	buf_free(&command);
+	buf_free(&said);
+}
+
 /* ---- the table ---- */
 
 static const struct verb verbs[] = {
@@ -356,6 +439,8 @@ static const struct verb verbs[] = {
 	{"show", false, answer_show},
 	{"relay", false, NULL},
 	{"ping", false, NULL},
+	{"ran", false, answer_ran},
+	{"hash", false, answer_hash},
 	{"check", true, answer_check},
 	{"commit", true, answer_commit},
 	{"confirm", true, answer_confirm},
