@@ -82,12 +82,12 @@ static void test_old_lines_make_way_and_the_last_are_shown(void **state)
 		atoi(json_string_value(json_object_get(json_array_get(rows, 2), "command"))), 5499);
 	json_decref(rows);
 	audit_close(a);
-	for (unsigned i = 1; i < AUDIT_FILES; i++) {
-		snprintf(file, sizeof(file), "%s.%u", path, i);
+	for (int i = 1; i < AUDIT_FILES; i++) {
+		snprintf(file, sizeof(file), "%s.%d", path, i);
 		assert_int_equal(stat(file, &st), 0);
 		assert_true(st.st_size < AUDIT_FILE_MAX + 2 * AUDIT_LINE_MAX);
 	}
-	snprintf(file, sizeof(file), "%s.%u", path, AUDIT_FILES);
+	snprintf(file, sizeof(file), "%s.%d", path, AUDIT_FILES);
 	assert_int_equal(stat(file, &st), -1);
 }
 
