@@ -9,6 +9,7 @@
 #include "cli/relay.h"
 #include "cli/show.h"
 #include "cli/tools.h"
+#include "cli/tracking.h"
 
 #include <string.h>
 
@@ -60,6 +61,13 @@ const struct command commands[] = {
 	{"show relay processes", "The relay's processes", OPERATE, show_relay},
 	{"show relay listeners", "Where it listens", OPERATE, show_relay},
 	{"show relay certificate", "What it shows to clients, and until when", OPERATE, show_relay},
+	{"show relay keys", "Keys that sign mail; with a domain, what its DNS must say", OPERATE,
+	 show_relay_keys},
+	{"show relay keys domain DOMAIN", "Keys of one domain, and what its DNS must say", OPERATE,
+	 show_relay_keys},
+	{"show relay shut-off", "Links and pixels that lead nowhere", OPERATE, show_relay_shut_off},
+	{"show relay suppressions [account ACCOUNT] [address ADDRESS] [limit COUNT]",
+	 "Who wants no mail of which account", OPERATE, show_relay_suppressions},
 	{"request", "Have something done", OPERATE, NULL},
 	{"request lock", "The lock of who edits the config", OPERATE, NULL},
 	{"request lock break", "Take the edit lock from who holds it", OPERATE, edit_break_lock},
@@ -85,6 +93,31 @@ const struct command commands[] = {
 	 run_reload_relay},
 	{"request relay drain", "Refuse new mail, deliver what is there", OPERATE, request_relay},
 	{"request relay drain end", "Take new mail again", OPERATE, request_relay},
+	{"request relay suppress account ACCOUNT address ADDRESS [reason TEXT]",
+	 "Send this recipient no more mail of the account", OPERATE, request_relay_list},
+	{"request relay unsuppress account ACCOUNT address ADDRESS",
+	 "Send this recipient the account's mail again", OPERATE, request_relay_list},
+	{"request relay shut-off", "Have links and pixels lead nowhere", OPERATE, NULL},
+	{"request relay shut-off account ACCOUNT [reason TEXT]", "Those of an account", OPERATE,
+	 request_relay_list},
+	{"request relay shut-off domain DOMAIN [reason TEXT]",
+	 "Links to this domain, and to all below it", OPERATE, request_relay_list},
+	{"request relay shut-off message MESSAGE [reason TEXT]", "Those of one message", OPERATE,
+	 request_relay_list},
+	{"request relay reopen", "Have them work again", OPERATE, NULL},
+	{"request relay reopen account ACCOUNT", "Those of an account", OPERATE,
+	 request_relay_list},
+	{"request relay reopen domain DOMAIN", "Links to this domain", OPERATE, request_relay_list},
+	{"request relay reopen message MESSAGE", "Those of one message", OPERATE,
+	 request_relay_list},
+	{"request relay key", "Keys that sign mail", OPERATE, NULL},
+	{"request relay key make", "Make one, and say what the DNS must say", OPERATE, NULL},
+	{"request relay key make DOMAIN SELECTOR", "RSA: everybody reads it", OPERATE,
+	 request_relay_key},
+	{"request relay key make DOMAIN SELECTOR rsa", "RSA: everybody reads it", OPERATE,
+	 request_relay_key},
+	{"request relay key make DOMAIN SELECTOR ed25519", "Ed25519, beside an RSA key", OPERATE,
+	 request_relay_key},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
 	{"traceroute", "Which way packets go to a host", OPERATE, NULL},

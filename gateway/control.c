@@ -161,9 +161,9 @@ static void relay_answered(void *arg, json_t *answer)
 
 static void ask_relay(struct client *k, const json_t *request)
 {
-	static const char *const for_readers[] = {"log",       "queue",       "message",
-						  "show",      "status",      "statistics",
-						  "listeners", "certificate", "alarms"};
+	static const char *const for_readers[] = {
+		"log",       "queue",       "message", "show",         "status",    "statistics",
+		"listeners", "certificate", "alarms",  "suppressions", "shut-list", "keys"};
 	const json_t *question = json_object_get(request, "request");
 	const char *verb = json_string_value(json_object_get(question, "verb"));
 	const struct lyd_node *relay = conf_top(commit_running(k->control->gate->commit), "relay");
