@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 #include "relay/report/sql.h"
+#include "relay/report/vfs.h"
 #include "relay/spool/envelope.h"
 #include "relay/track/bot.h"
 
@@ -58,31 +59,6 @@ static enum store_status run(struct event_store *s, enum sql which)
 }
 
 /* ---- opening ---- */
-
-/*
- * SQLite makes every name absolute when a file is opened, and removes its log under that name when
- * it is closed; by then this process has another root directory. So names stay as they are given.
- */
-static int name_as_given(sqlite3_vfs *vfs, const char *name, int cap, char *out)
-{
-	(void)vfs;
-	if ((size_t)snprintf(out, (size_t)cap, "%s", name) >= (size_t)cap)
-		return SQLITE_CANTOPEN;
-	return SQLITE_OK;
-}
-
-static const char *relative_vfs(void)
-{
-	static sqlite3_vfs vfs;
-
-	if (!vfs.zName) {
-		vfs = *sqlite3_vfs_find(NULL);
-		vfs.zName = "relative";
-		vfs.xFullPathname = name_as_given;
-		sqlite3_vfs_register(&vfs, 0);
-	}
-	return vfs.zName;
-}
 
 static enum store_status make_schema(struct event_store *s)
 {
@@ -147,7 +123,7 @@ struct event_store *event_store_open(const char *path, enum store_status *status
 	int code = sqlite3_open_v2(path, &s->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				   relative_vfs());
+				   report_vfs());
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	*status = code == SQLITE_OK ? make_schema(s) : fail(s, code);
