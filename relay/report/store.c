@@ -72,14 +72,14 @@ static enum store_status make_schema(struct event_store *s)
 		return fail(s, sqlite3_errcode(s->db));
 	if (version == SQL_SCHEMA_VERSION)
 		return STORE_OK;
-	if (version != 0) {
+	if (version != 0 && version != 1) {
 		snprintf(s->error, sizeof(s->error), "it has version %d, this program knows %d",
 			 version, SQL_SCHEMA_VERSION);
 		return STORE_CORRUPT;
 	}
 	code = sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(s->db, sql_schema, NULL, NULL, NULL);
+		code = sqlite3_exec(s->db, version ? sql_from_1 : sql_schema, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	return code == SQLITE_OK ? STORE_OK : fail(s, code);
@@ -204,6 +204,7 @@ static void bind_event(sqlite3_stmt *st, int64_t id, const struct event *e, cons
 		{COLUMN_DETAIL, e->detail},     {COLUMN_PEER, e->peer},
 		{COLUMN_URL, e->url},           {COLUMN_REASON, e->reason},
 		{COLUMN_CAMPAIGN, e->campaign}, {COLUMN_CLIENT, client},
+		{COLUMN_TAGS, e->tags},
 	};
 
 	/* A statement that lacks one of them answers SQLITE_RANGE, which is as it should be. */
@@ -237,7 +238,7 @@ static enum store_status add_with(struct event_store *s, enum sql which, int64_t
 
 static bool is_hit(uint8_t kind)
 {
-	return kind == EVENT_OPENED || kind == EVENT_CLICKED;
+	return kind == EVENT_OPENED || kind == EVENT_CLICKED || kind == EVENT_UNSUBSCRIBED;
 }
 
 /* *fresh: it was not there before. */
@@ -279,6 +280,7 @@ enum store_status event_store_add(struct event_store *s, struct place_in_events 
 	case EVENT_DELIVERED:
 	case EVENT_BOUNCED:
 	case EVENT_EXPIRED:
+	case EVENT_SUPPRESSED:
 		return add_with(s, SQL_ADD_RECIPIENT, id, e);
 	default:
 		return STORE_OK;
@@ -392,6 +394,7 @@ static json_t *row_of(sqlite3_stmt *st)
 		{COLUMN_PEER, "peer", true},        {COLUMN_URL, "url", true},
 		{COLUMN_SUBJECT, "subject", false}, {COLUMN_REASON, "reason", false},
 		{COLUMN_CLIENT, "client", false},   {COLUMN_CAMPAIGN, "campaign", false},
+		{COLUMN_TAGS, "tags", false},
 	};
 	static const struct {
 		int column;

@@ -2,15 +2,15 @@
 /*
  * disk FILE BYTES INTERVAL_US
  *
- * What the disk alone makes a small account's message wait: writes BYTES to the end of FILE and syncs
- * them, each INTERVAL_US, until SIGTERM. Prints p50 and p99 of what a write took, in milliseconds.
+ * What the disk alone makes a small account's message wait: writes BYTES to the end of FILE and
+ * syncs them, each INTERVAL_US, until SIGTERM. Prints p50 and p99 of what a write took, in
+ * milliseconds.
  */
 #include <err.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,12 +47,11 @@ int main(int argc, char **argv)
 	size_t bytes = strtoul(argv[2], NULL, 10), count = 0;
 	useconds_t interval_us = (useconds_t)strtoul(argv[3], NULL, 10);
 	double *took = calloc(WRITES_MAX, sizeof(*took));
-	char *data = malloc(bytes);
+	char *data = calloc(1, bytes);
 	int fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (!took || !data || fd < 0 || fallocate(fd, 0, 0, FILE_BYTES) != 0 || fsync(fd) != 0)
 		err(2, "%s", argv[1]);
-	memset(data, 'x', bytes);
 	signal(SIGTERM, on_term);
 	while (!stopping && count < WRITES_MAX) {
 		struct iovec part = {data, bytes};

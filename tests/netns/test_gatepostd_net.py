@@ -104,6 +104,7 @@ def test_failure_behind_the_kernel_s_step_undoes_it(net, tmp_path, step):
             "relay.example", "mx.example").replace("tcp 80,443", "tcp 8080"))
         trap.rmdir()
         assert not answer["ok"]
+        gate.tidy()
         after = kernel(net.gate)
         rules = after.pop("ruleset")
         assert as_a_set(after.pop("addresses")) == as_a_set(before.pop("addresses"))
