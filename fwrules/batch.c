@@ -8,6 +8,7 @@
 #include "fwrules/keymap.h"
 #include "fwrules/present.h"
 #include "fwrules/setform.h"
+#include "fwrules/sweep.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,79 +30,19 @@
 /* Somebody else's commit between our look and our batch makes it void; try again this often. */
 enum { APPLY_TRIES = 5 };
 
-/* What a message is about, so that a refusal can be told in words. */
-struct label {
-	uint32_t seq;
-	const char *what, *name;
-	size_t rule; /* from 1; 0: no rule */
-};
-
-struct batch {
-	struct netlink *nl;
-	struct buf bytes;
-	struct label *labels;
-	size_t labels_n, labels_cap;
-};
-
-/* ---- messages ---- */
-
-/* A message at the end of the batch with room for attributes; end_message() closes it. */
-static struct nlmsghdr *begin_message(struct batch *b, uint16_t type, uint16_t flags,
-				      const char *what, const char *name)
-{
-	struct label *label = ARRAY_NEXT(b->labels, b->labels_n, b->labels_cap);
-
-	*label = (struct label){.seq = netlink_seq(b->nl), .what = what, .name = name};
-	buf_reserve(&b->bytes, 2 * ELEMENTS_MESSAGE_BYTES);
-	return nftnl_nlmsg_build_hdr(b->bytes.data + b->bytes.len, type, NFPROTO_INET, flags,
-				     label->seq);
-}
-
-static void end_message(struct batch *b, const struct nlmsghdr *nlh)
-{
-	b->bytes.len += MNL_ALIGN(nlh->nlmsg_len);
-}
-
-static void begin_batch(struct batch *b, uint32_t genid)
-{
-	struct nlmsghdr *nlh;
-
-	buf_reserve(&b->bytes, ELEMENTS_MESSAGE_BYTES);
-	nlh = nftnl_batch_begin(b->bytes.data, netlink_seq(b->nl));
-	mnl_attr_put_u32(nlh, NFNL_BATCH_GENID, htonl(genid));
-	end_message(b, nlh);
-}
-
-static void end_batch(struct batch *b)
-{
-	buf_reserve(&b->bytes, ELEMENTS_MESSAGE_BYTES);
-	end_message(b, nftnl_batch_end(b->bytes.data + b->bytes.len, netlink_seq(b->nl)));
-}
-
-/* For messages that need no more than table and name: the attributes have the same numbers. */
-static void put_named(struct batch *b, uint16_t type, uint16_t flags, uint16_t name_attr,
-		      const char *what, const char *name)
-{
-	struct nlmsghdr *nlh = begin_message(b, type, flags, what, name);
-
-	mnl_attr_put_strz(nlh, 1, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, name_attr, name);
-	end_message(b, nlh);
-}
-
 static void put_table(struct batch *b, uint16_t type, const char *name)
 {
-	struct nlmsghdr *nlh = begin_message(b, type, NLM_F_CREATE, "table", name);
+	struct nlmsghdr *nlh = message_begin(b, type, NLM_F_CREATE, "table", name);
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
 	if (type == NFT_MSG_NEWTABLE)
 		mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, 0); /* not dormant */
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 static void put_counter(struct batch *b, const char *name)
 {
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWOBJ, NLM_F_CREATE, "counter", name);
+	struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWOBJ, NLM_F_CREATE, "counter", name);
 	struct nftnl_obj *obj = nftnl_obj_alloc();
 
 	if (!obj)
@@ -113,23 +54,13 @@ static void put_counter(struct batch *b, const char *name)
 	nftnl_obj_set_u64(obj, NFTNL_OBJ_CTR_BYTES, 0);
 	nftnl_obj_nlmsg_build_payload(nlh, obj);
 	nftnl_obj_free(obj);
-	end_message(b, nlh);
-}
-
-static void drop_object(struct batch *b, const struct present_object *object)
-{
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_DELOBJ, 0, "object", object->name);
-
-	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, object->name);
-	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(object->type));
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 static void put_chain(struct batch *b, const struct chain *from, const char *name)
 {
 	uint16_t flags = NLM_F_CREATE | (from->base ? 0 : NLM_F_EXCL);
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWCHAIN, flags, "chain", name);
+	struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWCHAIN, flags, "chain", name);
 	struct nftnl_chain *chain = nftnl_chain_alloc();
 
 	if (!chain)
@@ -144,25 +75,25 @@ static void put_chain(struct batch *b, const struct chain *from, const char *nam
 	}
 	nftnl_chain_nlmsg_build_payload(nlh, chain);
 	nftnl_chain_free(chain);
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 static void put_rule(struct batch *b, const struct ruleset *rs, const struct names *names,
 		     size_t chain, size_t rule)
 {
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+	struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
 					     "chain", names->chains[chain]);
 	struct nftnl_rule *r = expr_rule(rs, names, chain, rule);
 
 	b->labels[b->labels_n - 1].rule = rule + 1;
 	nftnl_rule_nlmsg_build_payload(nlh, r);
 	nftnl_rule_free(r);
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 static void put_flowtable(struct batch *b, const struct ruleset *rs)
 {
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE, "flowtable",
+	struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE, "flowtable",
 					     RULESET_FLOWTABLE);
 	struct nftnl_flowtable *ft = nftnl_flowtable_alloc();
 	const char *devices[ZONES_WITH_PORT + 1] = {NULL};
@@ -179,7 +110,7 @@ static void put_flowtable(struct batch *b, const struct ruleset *rs)
 		nftnl_flowtable_set_array(ft, NFTNL_FLOWTABLE_DEVICES, devices);
 	nftnl_flowtable_nlmsg_build_payload(nlh, ft);
 	nftnl_flowtable_free(ft);
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 /* ---- sets ---- */
@@ -187,7 +118,7 @@ static void put_flowtable(struct batch *b, const struct ruleset *rs)
 static void put_set(struct batch *b, const struct set *from, const char *name, uint32_t id)
 {
 	uint16_t flags = NLM_F_CREATE | (from->dynamic ? 0 : NLM_F_EXCL);
-	struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWSET, flags, "set", name);
+	struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWSET, flags, "set", name);
 	struct present_set s = setform_of(from);
 	uint32_t fields_n;
 	const uint8_t *fields = setform_fields(from->key, &fields_n);
@@ -215,7 +146,7 @@ static void put_set(struct batch *b, const struct set *from, const char *name, u
 		nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, fields, fields_n);
 	nftnl_set_nlmsg_build_payload(nlh, set);
 	nftnl_set_free(set);
-	end_message(b, nlh);
+	message_end(b, nlh);
 }
 
 static void put_elements(struct batch *b, const struct ruleset *rs, const struct names *names,
@@ -226,110 +157,14 @@ static void put_elements(struct batch *b, const struct ruleset *rs, const struct
 	size_t next = 0;
 
 	while (more) {
-		struct nlmsghdr *nlh = begin_message(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE,
+		struct nlmsghdr *nlh = message_begin(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE,
 						     "elements of set", names->sets[index]);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, names->sets[index]);
 		mnl_attr_put_u32(nlh, NFTA_SET_ELEM_LIST_SET_ID, htonl((uint32_t)index + 1));
 		more = elements_put(nlh, rs, names, set, &next);
-		end_message(b, nlh);
+		message_end(b, nlh);
 	}
-}
-
-/* ---- what stays ---- */
-
-/* Of what is there, by name: what the new ruleset goes on using. */
-struct kept {
-	struct keymap chains, sets, counters;
-};
-
-static bool is_kept(const struct keymap *m, const char *name)
-{
-	return keymap_get(m, name) != NULL;
-}
-
-static bool chain_fits(const struct chain *meant, const struct present_chain *is)
-{
-	return is->base && meant->hook == is->hook && meant->priority == is->priority;
-}
-
-/* Base chains, dynamic sets and counters, unless somebody made other things of these names. */
-static struct kept kept_of(const struct ruleset *rs, const struct names *names,
-			   const struct present *p)
-{
-	struct keymap chains = {0}, sets = {0}, counters = {0};
-	struct kept kept = {0};
-
-	for (size_t i = 0; i < p->chains_n; i++)
-		keymap_put(&chains, p->chains[i].name, i);
-	for (size_t i = 0; i < p->sets_n; i++)
-		keymap_put(&sets, p->sets[i].name, i);
-	for (size_t i = 0; i < p->objects_n; i++)
-		if (p->objects[i].type == NFT_OBJECT_COUNTER)
-			keymap_put(&counters, p->objects[i].name, i);
-	for (size_t i = 0; i < rs->chains_n; i++) {
-		const size_t *at = keymap_get(&chains, names->chains[i]);
-		if (at && rs->chains[i].base && chain_fits(&rs->chains[i], &p->chains[*at]))
-			keymap_put(&kept.chains, names->chains[i], i);
-	}
-	for (size_t i = 0; i < rs->sets_n; i++) {
-		const size_t *at = keymap_get(&sets, names->sets[i]);
-		struct present_set meant = setform_of(&rs->sets[i]);
-		if (at && rs->sets[i].dynamic && setform_same(&meant, &p->sets[*at]))
-			keymap_put(&kept.sets, names->sets[i], i);
-	}
-	for (size_t i = 0; i < rs->counters_n; i++)
-		if (is_kept(&counters, rs->counters[i]))
-			keymap_put(&kept.counters, rs->counters[i], i);
-	keymap_free(&chains);
-	keymap_free(&sets);
-	keymap_free(&counters);
-	return kept;
-}
-
-static void kept_free(struct kept *kept)
-{
-	keymap_free(&kept->chains);
-	keymap_free(&kept->sets);
-	keymap_free(&kept->counters);
-}
-
-/* ---- the old generation ---- */
-
-/* Our flowtable's hooks on devices that it no longer has. */
-static void drop_flowtable(struct batch *b, const struct ruleset *rs, const struct present *p)
-{
-	bool any_stale = false;
-
-	if (!p->flowtable)
-		return;
-	if (!rs->devices_n) {
-		put_named(b, NFT_MSG_DELFLOWTABLE, 0, NFTA_FLOWTABLE_NAME, "flowtable",
-			  RULESET_FLOWTABLE);
-		return;
-	}
-	struct nlmsghdr *nlh =
-		begin_message(b, NFT_MSG_DELFLOWTABLE, 0, "flowtable", RULESET_FLOWTABLE);
-	mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_TABLE, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_NAME, RULESET_FLOWTABLE);
-	struct nlattr *hook = mnl_attr_nest_start(nlh, NFTA_FLOWTABLE_HOOK);
-	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_NUM, htonl(NF_NETDEV_INGRESS));
-	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_PRIORITY, 0);
-	struct nlattr *devices = mnl_attr_nest_start(nlh, NFTA_FLOWTABLE_HOOK_DEVS);
-	for (size_t i = 0; i < p->devices_n; i++) {
-		bool kept = false;
-		for (size_t j = 0; j < rs->devices_n; j++)
-			kept |= !strcmp(p->devices[i], rs->devices[j]);
-		if (!kept)
-			mnl_attr_put_strz(nlh, NFTA_DEVICE_NAME, p->devices[i]);
-		any_stale |= !kept;
-	}
-	mnl_attr_nest_end(nlh, devices);
-	mnl_attr_nest_end(nlh, hook);
-	if (any_stale)
-		end_message(b, nlh);
-	else
-		b->labels_n--; /* never sent */
 }
 
 /* Nothing of the old generation bears a name that the new one needs. */
@@ -344,44 +179,13 @@ static bool both_fit(const struct ruleset *rs, const struct names *names, const 
 	for (size_t i = 0; i < rs->sets_n; i++)
 		keymap_put(&taken, names->sets[i], i);
 	for (size_t i = 0; i < p->chains_n; i++)
-		fit &= is_kept(&kept->chains, p->chains[i].name) ||
+		fit &= kept_has(&kept->chains, p->chains[i].name) ||
 		       (!p->chains[i].base && !keymap_get(&taken, p->chains[i].name));
 	for (size_t i = 0; i < p->sets_n; i++)
-		fit &= is_kept(&kept->sets, p->sets[i].name) ||
+		fit &= kept_has(&kept->sets, p->sets[i].name) ||
 		       !keymap_get(&taken, p->sets[i].name);
 	keymap_free(&taken);
 	return fit && p->flowtable == (rs->devices_n > 0);
-}
-
-/* The rules of chains: of those that stay (the base chains), or of those that go. */
-static void drop_rules(struct batch *b, const struct present *p, const struct kept *kept,
-		       bool of_kept)
-{
-	for (size_t i = 0; i < p->chains_n; i++)
-		if (is_kept(&kept->chains, p->chains[i].name) == of_kept)
-			put_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
-				  p->chains[i].name);
-}
-
-/*
- * Takes away everything that does not stay, once no rule refers to it any more: first maps, whose
- * elements refer to chains and counters; then those.
- */
-static void drop_old(struct batch *b, const struct ruleset *rs, const struct present *p,
-		     const struct kept *kept)
-{
-	for (size_t i = 0; i < p->sets_n; i++)
-		if (!is_kept(&kept->sets, p->sets[i].name))
-			put_named(b, NFT_MSG_DELSET, 0, NFTA_SET_NAME, "set", p->sets[i].name);
-	for (size_t i = 0; i < p->chains_n; i++)
-		if (!is_kept(&kept->chains, p->chains[i].name))
-			put_named(b, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, "chain",
-				  p->chains[i].name);
-	for (size_t i = 0; i < p->objects_n; i++)
-		if (p->objects[i].type != NFT_OBJECT_COUNTER ||
-		    !is_kept(&kept->counters, p->objects[i].name))
-			drop_object(b, &p->objects[i]);
-	drop_flowtable(b, rs, p);
 }
 
 /* ---- the new generation ---- */
@@ -390,80 +194,20 @@ static void put_new(struct batch *b, const struct ruleset *rs, const struct name
 		    const struct kept *kept)
 {
 	for (size_t i = 0; i < rs->counters_n; i++)
-		if (!is_kept(&kept->counters, rs->counters[i]))
+		if (!kept_has(&kept->counters, rs->counters[i]))
 			put_counter(b, rs->counters[i]);
 	for (size_t i = 0; i < rs->chains_n; i++)
 		put_chain(b, &rs->chains[i], names->chains[i]);
 	if (rs->devices_n)
 		put_flowtable(b, rs);
 	for (size_t i = 0; i < rs->sets_n; i++)
-		if (!is_kept(&kept->sets, names->sets[i]))
+		if (!kept_has(&kept->sets, names->sets[i]))
 			put_set(b, &rs->sets[i], names->sets[i], (uint32_t)i + 1);
 	for (size_t i = 0; i < rs->sets_n; i++)
 		put_elements(b, rs, names, i);
 	for (size_t i = 0; i < rs->chains_n; i++)
 		for (size_t j = 0; j < rs->chains[i].n; j++)
 			put_rule(b, rs, names, i, j);
-}
-
-/* ---- sending ---- */
-
-static void batch_free(struct batch *b)
-{
-	buf_free(&b->bytes);
-	free(b->labels);
-}
-
-static void tell_fault(const struct batch *b, const struct netlink_fault *fault, struct buf *error)
-{
-	const struct label *label = NULL;
-
-	for (size_t i = 0; i < b->labels_n; i++)
-		if (b->labels[i].seq == fault->seq)
-			label = &b->labels[i];
-	buf_appends(error, "firewall: the kernel refused ");
-	if (!label)
-		buf_appends(error, "the batch");
-	else if (label->rule)
-		buf_printf(error, "rule %zu of %s %s", label->rule, label->what, label->name);
-	else
-		buf_printf(error, "%s %s", label->what, label->name);
-	buf_printf(error, ": %s", strerror(fault->error));
-	if (*fault->reason)
-		buf_printf(error, " (%s)", fault->reason);
-	if (fault->offset)
-		buf_printf(error, ", attribute at byte %u", fault->offset);
-	buf_appendc(error, '\n');
-}
-
-/*
- * Sends the batch that begin_batch() gave genid. 0 when it was taken; ERESTART when somebody else
- * committed in between; else an errno with the reason in error.
- */
-static int commit(struct batch *b, uint32_t genid, struct buf *error)
-{
-	struct netlink_fault fault;
-	uint32_t after = genid;
-
-	end_batch(b);
-	int status = netlink_send_batch(b->nl, b->bytes.data, b->bytes.len, &fault);
-	if (fault.seq) {
-		if (fault.error != ERESTART)
-			tell_fault(b, &fault, error);
-		return fault.error;
-	}
-	if (status) {
-		buf_printf(error, "firewall: batch of %zu bytes: %s\n", b->bytes.len,
-			   netlink_reason(b->nl));
-		return status;
-	}
-	status = present_genid(b->nl, &after);
-	if (status || after == genid) {
-		buf_printf(error, "firewall: the kernel dropped the batch without a word%s%s\n",
-			   status ? ": " : "", status ? netlink_reason(b->nl) : "");
-		return status ? status : EIO;
-	}
-	return 0;
 }
 
 /* True when the table's chains are those of the generation: for when the count alone proves
@@ -477,27 +221,13 @@ static bool is_in_force(struct netlink *nl, uint32_t generation)
 	return in_force;
 }
 
-/*
- * The old generation goes in a transaction of its own, when no packet is within it any more: one
- * that is would look its verdict up in a map whose elements are gone with the flip, and be dropped.
- */
-static int sweep(struct fw *fw, const struct ruleset *rs, const struct present *p,
-		 const struct kept *kept, struct buf *error)
+/* The rules of the chains that stay: the base chains. */
+static void drop_kept_rules(struct batch *b, const struct present *p, const struct kept *kept)
 {
-	struct batch b = {.nl = fw->nl};
-	uint32_t genid;
-
-	/* Waits until every packet that was under way has left the rules (an RCU grace period). */
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	int status = present_genid(fw->nl, &genid);
-	if (!status) {
-		begin_batch(&b, genid);
-		drop_rules(&b, p, kept, false);
-		drop_old(&b, rs, p, kept);
-		status = commit(&b, genid, error);
-	}
-	batch_free(&b);
-	return status;
+	for (size_t i = 0; i < p->chains_n; i++)
+		if (kept_has(&kept->chains, p->chains[i].name))
+			message_named(b, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, "rules of chain",
+				      p->chains[i].name);
 }
 
 static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error)
@@ -516,33 +246,83 @@ static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error
 	}
 	uint32_t generation = p.generation + 1;
 	struct names names = names_of(rs, generation);
-	begin_batch(&b, genid);
+	batch_begin(&b, genid);
 	struct kept kept = kept_of(rs, &names, &p);
 	bool sweep_later = p.chains_n && both_fit(rs, &names, &p, &kept);
 	put_table(&b, NFT_MSG_NEWTABLE, RULESET_TABLE);
-	drop_rules(&b, &p, &kept, true);
+	drop_kept_rules(&b, &p, &kept);
+	sweep_leftovers(&p, rs, &kept);
 	if (!sweep_later) {
-		drop_rules(&b, &p, &kept, false);
-		drop_old(&b, rs, &p, &kept);
+		sweep_rules(&b, &p);
+		sweep_rest(&b, &p);
 	}
 	put_new(&b, rs, &names, &kept);
-	status = commit(&b, genid, error);
+	status = batch_commit(&b, genid, error);
 	if (!status && present_genid(fw->nl, &after) == 0 && after != genid + 1 &&
 	    !is_in_force(fw->nl, generation))
 		status = ERESTART;
-	if (!status && sweep_later)
-		status = sweep(fw, rs, &p, &kept, error);
 	kept_free(&kept);
 	names_free(&names);
-	present_free(&p);
+	batch_free(&b);
+	if (!status) {
+		present_free(&fw->left);
+		fw->left = (struct present){0};
+	}
+	if (!status && sweep_later)
+		fw->left = p;
+	else
+		present_free(&p);
+	return status;
+}
+
+bool fw_is_swept(const struct fw *fw)
+{
+	const struct present *left = &fw->left;
+
+	return !left->chains_n && !left->sets_n && !left->objects_n && !left->devices_n &&
+	       !left->flowtable;
+}
+
+/* One transaction, unless somebody else committed meanwhile. */
+static int sweep_once(struct fw *fw, struct buf *error)
+{
+	struct batch b = {.nl = fw->nl};
+	uint32_t genid;
+	int status = present_genid(fw->nl, &genid);
+
+	if (!status) {
+		batch_begin(&b, genid);
+		sweep_rules(&b, &fw->left);
+		sweep_rest(&b, &fw->left);
+		status = batch_commit(&b, genid, error);
+	}
 	batch_free(&b);
 	return status;
 }
 
-bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error)
+bool fw_sweep(struct fw *fw, struct buf *error)
 {
 	int status = ERESTART;
 
+	if (fw_is_swept(fw))
+		return true;
+	/* Waits until every packet that was under way has left the rules (an RCU grace period). */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	for (int i = 0; i < APPLY_TRIES && status == ERESTART; i++)
+		status = sweep_once(fw, error);
+	/* Whatever could not be taken away is found again by the next fw_apply(). */
+	present_free(&fw->left);
+	fw->left = (struct present){0};
+	return status == 0;
+}
+
+bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error)
+{
+	struct buf unsaid = BUF_INIT; /* what is not swept now is taken along */
+	int status = ERESTART;
+
+	fw_sweep(fw, &unsaid);
+	buf_free(&unsaid);
 	for (int i = 0; i < APPLY_TRIES && status == ERESTART; i++)
 		status = apply_once(fw, rs, error);
 	if (status == ERESTART)
@@ -562,9 +342,9 @@ static bool try_flowtable(struct netlink *nl)
 	bool works = false;
 
 	if (present_genid(nl, &genid) == 0) {
-		begin_batch(&b, genid);
+		batch_begin(&b, genid);
 		put_table(&b, NFT_MSG_NEWTABLE, probe);
-		struct nlmsghdr *nlh = begin_message(&b, NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE,
+		struct nlmsghdr *nlh = message_begin(&b, NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE,
 						     "flowtable", RULESET_FLOWTABLE);
 		mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_TABLE, probe);
 		mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_NAME, RULESET_FLOWTABLE);
@@ -572,9 +352,9 @@ static bool try_flowtable(struct netlink *nl)
 		mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_NUM, htonl(NF_NETDEV_INGRESS));
 		mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_PRIORITY, 0);
 		mnl_attr_nest_end(nlh, hook);
-		end_message(&b, nlh);
+		message_end(&b, nlh);
 		put_table(&b, NFT_MSG_DELTABLE, probe);
-		works = commit(&b, genid, &ignored) == 0;
+		works = batch_commit(&b, genid, &ignored) == 0;
 	}
 	buf_free(&ignored);
 	batch_free(&b);
@@ -600,6 +380,7 @@ void fw_close(struct fw *fw)
 {
 	if (!fw)
 		return;
+	present_free(&fw->left);
 	netlink_close(fw->nl);
 	free(fw);
 }

@@ -2,12 +2,12 @@
 /*
  * A ruleset into the kernel: one nfnetlink batch, taken whole or not at all.
  *
- * The table stands for good. A batch takes the old generation away, builds the chains, maps and
- * sets of the new one and points the base chains at it, all in one transaction, so that no packet
- * sees anything but the old or the new ruleset. Counters keep their values; dynamic sets keep their
- * members; whatever else stands in our table goes; other tables are not touched. No return code is
- * trusted: a batch counts as taken when the kernel's ruleset generation rose by exactly one and no
- * error was queued.
+ * The table stands for good. A batch builds the chains, maps and sets of a new generation and
+ * points the base chains at it, all in one transaction, so that no packet sees anything but the old
+ * or the new ruleset; the old one goes later (sweep.h). Counters keep their values; dynamic sets
+ * keep their members; whatever else stands in our table goes; other tables are not touched. No
+ * return code is trusted: a batch counts as taken when the kernel's ruleset generation rose by
+ * exactly one and no error was queued.
  *
  * At boot, before any port is raised: apply the ruleset of an empty config (policy_compile(NULL)),
  * which lets nothing pass. The ruleset of the config follows once its ports are there.
@@ -37,5 +37,12 @@ struct ruleset_caps fw_caps(const struct fw *fw);
  * then holds what it held before. To revert, apply the previous ruleset.
  */
 bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error);
+
+/*
+ * Takes away what the last fw_apply() put out of use (sweep.h). fw_apply() itself does it first
+ * when nobody did. False with the reason in error; the next fw_apply() then takes it along.
+ */
+bool fw_sweep(struct fw *fw, struct buf *error);
+bool fw_is_swept(const struct fw *fw);
 
 #endif

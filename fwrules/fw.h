@@ -4,11 +4,13 @@
 #define GATEPOST_FWRULES_FW_H
 
 #include "fwrules/batch.h"
+#include "fwrules/present.h"
 #include "lib/netlink.h"
 
 struct fw {
 	struct netlink *nl; /* NETLINK_NETFILTER */
 	struct ruleset_caps caps;
+	struct present left; /* of the old generation: to be swept */
 };
 
 #endif

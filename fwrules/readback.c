@@ -8,6 +8,7 @@
 #include "fwrules/keymap.h"
 #include "fwrules/present.h"
 #include "fwrules/setform.h"
+#include "fwrules/sweep.h"
 
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
@@ -364,6 +365,7 @@ bool fw_verify(struct fw *fw, const struct ruleset *rs, struct buf *difference)
 		return false;
 	}
 	c.names = names_of(rs, c.present.generation);
+	sweep_hide(&c.present, &fw->left);
 	if (!c.present.table) {
 		differ(&c, "table " RULESET_TABLE ": missing");
 	} else {

@@ -252,6 +252,21 @@ bool apply_closed(struct apply *a, struct buf *error)
 	return a->fw ? fw_apply(a->fw, a->closed.ruleset, error) : print_dry(a, &a->closed, error);
 }
 
+bool apply_is_tidy(const struct apply *a)
+{
+	return !a->fw || fw_is_swept(a->fw);
+}
+
+void apply_tidy(struct apply *a)
+{
+	struct buf error = BUF_INIT;
+
+	if (a->fw && !fw_sweep(a->fw, &error))
+		log_warn("the old ruleset is still there until the next commit: %s",
+			 buf_str(&error));
+	buf_free(&error);
+}
+
 void apply_print_ruleset(const struct apply *a, struct buf *out)
 {
 	nfttext_print(ruleset_in_force(a), 1, out);

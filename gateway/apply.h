@@ -49,6 +49,13 @@ void apply_revert(struct apply *a);
  * allow are cut, which is told in notes. */
 void apply_settle(struct apply *a, struct buf *notes);
 
+/*
+ * What can wait until whoever asked has been answered: the old ruleset is taken away. True when
+ * there is nothing more to do.
+ */
+bool apply_is_tidy(const struct apply *a);
+void apply_tidy(struct apply *a);
+
 /* The ruleset in force as nft text. */
 void apply_print_ruleset(const struct apply *a, struct buf *out);
 

@@ -15,6 +15,7 @@ struct commit {
 	struct model *model;
 	struct confstore *store;
 	struct apply *apply;
+	struct announcer *announcer;
 	const char *in_force_mark;
 
 	struct lyd_node *running;
@@ -24,14 +25,18 @@ struct commit {
 };
 
 struct commit *commit_open(struct model *m, struct confstore *s, struct apply *a,
-			   const char *in_force_mark)
+			   struct announcer *announcer, const char *in_force_mark)
 {
 	struct commit *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
-	*c = (struct commit){
-		.model = m, .store = s, .apply = a, .in_force_mark = in_force_mark, .closed = true};
+	*c = (struct commit){.model = m,
+			     .store = s,
+			     .apply = a,
+			     .announcer = announcer,
+			     .in_force_mark = in_force_mark,
+			     .closed = true};
 	buf_appends(&c->closed_why, "no config has been applied yet\n");
 	return c;
 }
@@ -168,7 +173,8 @@ static bool put_kept_in_force(struct commit *c, struct buf *error)
 	} else {
 		set_running(c, conf);
 		set_closed(c, buf_str(&why));
-		log_error("the config cannot be applied; forwarding is closed until one can be:");
+		announce(c->announcer,
+			 "the config cannot be applied; forwarding is closed until one can be");
 		log_lines(LOG_LEVEL_ERROR, buf_str(&why));
 		buf_append(error, why.data, why.len);
 	}
@@ -181,7 +187,8 @@ bool commit_start(struct commit *c, struct buf *error)
 	struct unconfirmed u;
 
 	if (confstore_get_unconfirmed(c->store, &u)) {
-		log_warn(
+		announce(
+			c->announcer,
 			"revision %u was not confirmed before gatepostd ended: back to revision %u",
 			u.number, u.return_to);
 		confstore_clear_unconfirmed(c->store);
@@ -345,7 +352,8 @@ bool commit_go_back(struct commit *c, const char *reason, struct buf *error)
 		buf_appends(error, "no commit waits to be confirmed\n");
 		return false;
 	}
-	log_warn("revision %u is undone (%s): back to revision %u", u.number, reason, u.return_to);
+	announce(c->announcer, "revision %u is undone (%s): back to revision %u", u.number, reason,
+		 u.return_to);
 	c->waiting = (struct unconfirmed){0};
 	confstore_drop(c->store, u.number);
 	confstore_clear_unconfirmed(c->store);

@@ -15,6 +15,7 @@
 #ifndef GATEPOST_GATEWAY_COMMIT_H
 #define GATEPOST_GATEWAY_COMMIT_H
 
+#include "gateway/announce.h"
 #include "gateway/apply.h"
 #include "gateway/store.h"
 #include "model/model.h"
@@ -26,10 +27,10 @@
 
 struct commit;
 
-/* Borrows the three, which must outlive it. in_force_mark: a file that says, until the next boot,
- * that a config of ours is in the kernel. */
+/* Borrows them all; they must outlive it. in_force_mark: a file that says, until the next boot,
+ * that a config of ours is in the kernel. An undo is announced. */
 struct commit *commit_open(struct model *m, struct confstore *s, struct apply *a,
-			   const char *in_force_mark);
+			   struct announcer *announcer, const char *in_force_mark);
 void commit_close(struct commit *c);
 
 /*

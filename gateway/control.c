@@ -9,7 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 
 #define REQUEST_MAX    (2 * TEXT_MAX) /* bytes: a whole config, escaped */
 #define CLIENTS_MAX    64
-#define ADMIN_GROUP    "admin"
 #define PING_COUNT_MAX 100
 /* A helper's output waits in memory for a client that does not read it; more than this ends it. */
 #define OUTPUT_MAX ((size_t)4 << 20)
@@ -44,45 +42,11 @@ struct gate_control {
 	int fd;
 	ev_io acceptable;
 	ev_timer deadline; /* of the commit that waits */
+	ev_timer tidy;     /* once the answer to a commit is out */
 	struct client *clients;
 	unsigned count;
+	unsigned sessions; /* so far */
 };
-
-/* ---- who asks ---- */
-
-static bool in_admin_group(const struct passwd *pw, gid_t gid)
-{
-	const struct group *admin = getgrnam(ADMIN_GROUP);
-	gid_t groups[64];
-	int n = 64;
-
-	if (!admin)
-		return false;
-	if (gid == admin->gr_gid)
-		return true;
-	if (!pw || getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
-		return false;
-	for (int i = 0; i < n; i++)
-		if (groups[i] == admin->gr_gid)
-			return true;
-	return false;
-}
-
-static bool identify(int fd, struct peer *peer)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
-		return false;
-	const struct passwd *pw = getpwuid(cred.uid);
-	if (pw)
-		snprintf(peer->who, sizeof(peer->who), "%s", pw->pw_name);
-	else
-		snprintf(peer->who, sizeof(peer->who), "uid %u", (unsigned)cred.uid);
-	peer->admin = cred.uid == 0 || cred.uid == geteuid() || in_admin_group(pw, cred.gid);
-	return true;
-}
 
 /* ---- a client ---- */
 
@@ -97,6 +61,8 @@ static void client_close(struct client *k)
 	c->count--;
 	ev_io_stop(c->loop, &k->readable);
 	ev_io_stop(c->loop, &k->writable);
+	lock_release(&c->gate->lock, k->peer.session);
+	announcer_leave(c->gate->announcer, k->peer.session);
 	if (k->call)
 		relay_call_cancel(k->call);
 	if (k->helper)
@@ -262,6 +228,27 @@ static void set_deadline(struct gate_control *c)
 	}
 }
 
+/* What a commit left for later is done when its answer had the time to be read. */
+#define TIDY_AFTER_S 0.02
+
+static void on_tidy(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct gate_control *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	apply_tidy(c->gate->apply);
+}
+
+static void tidy_later(struct gate_control *c)
+{
+	if (apply_is_tidy(c->gate->apply) || ev_is_active(&c->tidy))
+		return;
+	ev_now_update(c->loop);
+	ev_timer_set(&c->tidy, TIDY_AFTER_S, 0.0);
+	ev_timer_start(c->loop, &c->tidy);
+}
+
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct gate_control *c = w->data;
@@ -270,6 +257,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	commit_go_back(c->gate->commit, "not confirmed in time", &error); /* it logs a failure */
+	tidy_later(c);
 	buf_free(&error);
 }
 
@@ -287,6 +275,7 @@ static void client_request(struct client *k, const json_t *request)
 	} else if (verb->answer) {
 		client_send(k, verb->answer(k->control->gate, &k->peer, request));
 		set_deadline(k->control);
+		tidy_later(k->control);
 	} else if (!strcmp(verb->name, "relay")) {
 		ask_relay(k, request);
 	} else {
@@ -347,7 +336,8 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	(void)revents;
 	if (fd < 0)
 		return;
-	if (c->count >= CLIENTS_MAX || !(k = calloc(1, sizeof(*k))) || !identify(fd, &k->peer)) {
+	if (c->count >= CLIENTS_MAX || !(k = calloc(1, sizeof(*k))) ||
+	    !peer_identify(fd, ++c->sessions, &k->peer)) {
 		log_warn("control: a connection was refused (%u are open)", c->count);
 		free(k);
 		close(fd);
@@ -358,6 +348,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	k->next = c->clients;
 	c->clients = k;
 	c->count++;
+	announcer_join(c->gate->announcer, k->peer.session, k->peer.terminal);
 	ev_io_init(&k->readable, on_readable, fd, EV_READ);
 	ev_io_init(&k->writable, on_writable, fd, EV_WRITE);
 	k->readable.data = k;
@@ -371,9 +362,11 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 static int bind_at(const char *path, struct buf *error)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct group *admin = getgrnam(ADMIN_GROUP);
+	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+	if (!group)
+		group = getgrnam(PEER_ADMIN_GROUP);
 	if (fd >= 0 && (size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s.new", path) >=
 			       sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
@@ -382,9 +375,9 @@ static int bind_at(const char *path, struct buf *error)
 		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
 		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
 			/* Where there is no such group, or no right to give: root alone. */
-			if (admin && chown(sun.sun_path, (uid_t)-1, admin->gr_gid) != 0)
+			if (group && chown(sun.sun_path, (uid_t)-1, group->gr_gid) != 0)
 				log_warn("control: %s is not open to group %s: %s", path,
-					 ADMIN_GROUP, strerror(errno));
+					 group->gr_name, strerror(errno));
 			if (rename(sun.sun_path, path) == 0)
 				return fd;
 		}
@@ -411,9 +404,12 @@ struct gate_control *gate_control_open(struct ev_loop *loop, const char *path, s
 	c->fd = fd;
 	ev_io_init(&c->acceptable, on_acceptable, fd, EV_READ);
 	ev_timer_init(&c->deadline, on_deadline, 0.0, 0.0);
+	ev_timer_init(&c->tidy, on_tidy, 0.0, 0.0);
+	c->tidy.data = c;
 	c->acceptable.data = c;
 	c->deadline.data = c;
 	ev_io_start(loop, &c->acceptable);
+	tidy_later(c); /* of the start */
 	return c;
 }
 
@@ -425,6 +421,7 @@ void gate_control_close(struct gate_control *c)
 		client_close(c->clients);
 	ev_io_stop(c->loop, &c->acceptable);
 	ev_timer_stop(c->loop, &c->deadline);
+	ev_timer_stop(c->loop, &c->tidy);
 	close(c->fd);
 	unlink(c->path);
 	free(c->path);

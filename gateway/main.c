@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define CONSOLES "/sys/class/tty/console/active"
+
 struct options {
 	const char *config; /* NULL: STORE/gatepost.conf */
 	const char *store;  /* NULL: the folder of config */
@@ -212,11 +214,14 @@ int main(int argc, char **argv)
 	    !(gate.store = confstore_open(o.store, o.config, &error)) ||
 	    !(gate.apply = open_apply(&o, &error)))
 		fatal("%s", buf_str(&error));
-	gate.commit = commit_open(gate.model, gate.store, gate.apply, o.in_force_mark);
+	gate.announcer = announcer_new(o.guest || o.dry_run ? NULL : CONSOLES);
+	gate.commit =
+		commit_open(gate.model, gate.store, gate.apply, gate.announcer, o.in_force_mark);
 	commit_start(gate.commit, &error); /* a failure has been logged; the gate is closed */
 	serve(&o, &gate, &error);
 
 	commit_close(gate.commit);
+	announcer_free(gate.announcer);
 	apply_close(gate.apply);
 	confstore_close(gate.store);
 	model_close(gate.model);

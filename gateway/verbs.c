@@ -2,6 +2,7 @@
 #include "gateway/verbs.h"
 
 #include "gateway/oper.h"
+#include "lib/log.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,13 @@ static json_t *answer_status(struct gate *g, const struct peer *peer, const json
 				    json_pack("{s:I s:I s:I}", "revision", (json_int_t)u.number,
 					      "return_to", (json_int_t)u.return_to, "seconds",
 					      (json_int_t)(u.deadline_s - time(NULL))));
+	json_object_set_new(answer, "tidy", json_boolean(apply_is_tidy(g->apply)));
+	if (lock_held(&g->lock))
+		json_object_set_new(answer, "lock",
+				    json_pack("{s:s s:s s:I s:b}", "user", g->lock.holder.who,
+					      "terminal", g->lock.holder.terminal, "since",
+					      (json_int_t)g->lock.since_s, "yours",
+					      g->lock.holder.session == peer->session));
 	return answer;
 }
 
@@ -264,6 +272,8 @@ static json_t *answer_commit(struct gate *g, const struct peer *peer, const json
 
 	if (!json_is_string(text))
 		return verb_failure("the request has no text\n");
+	if (!lock_allows(&g->lock, peer, &error))
+		return failure_of(&error);
 	const struct commit_request what = {
 		.text = json_string_value(text),
 		.len = json_string_length(text),
@@ -304,6 +314,39 @@ static json_t *answer_back(struct gate *g, const struct peer *peer, const json_t
 	return json_pack("{s:b s:I}", "ok", 1, "revision", (json_int_t)commit_revision(g->commit));
 }
 
+/* ---- the edit lock ---- */
+
+static json_t *answer_lock(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf error = BUF_INIT;
+
+	(void)request;
+	if (!lock_take(&g->lock, peer, time(NULL), &error))
+		return failure_of(&error);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_unlock(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	(void)request;
+	lock_release(&g->lock, peer->session);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_break(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	const struct peer before = g->lock.holder;
+
+	(void)request;
+	lock_break(&g->lock, peer, time(NULL));
+	if (!before.session || before.session == peer->session)
+		return json_pack("{s:b}", "ok", 1);
+	log_warn("%s broke the edit lock of %s", peer->who, before.who);
+	announce_to(g->announcer, before.session,
+		    "%s broke your lock: what you changed cannot be committed", peer->who);
+	return json_pack("{s:b s:s}", "ok", 1, "user", before.who);
+}
+
 /* ---- the table ---- */
 
 static const struct verb verbs[] = {
@@ -317,6 +360,9 @@ static const struct verb verbs[] = {
 	{"commit", true, answer_commit},
 	{"confirm", true, answer_confirm},
 	{"back", true, answer_back},
+	{"lock", true, answer_lock},
+	{"unlock", true, answer_unlock},
+	{"break", true, answer_break},
 };
 
 const struct verb *verb_find(const char *name)

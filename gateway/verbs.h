@@ -3,12 +3,17 @@
  * What the control socket can be asked, one table. A request is {"verb":NAME, ...}; an answer is
  * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}.
  *
- *	status                                 host, user, admin, revision, closed, waiting
+ *	status                                 host, user, admin, revision, closed, waiting,
+ *	                                       lock {user, terminal, since, yours}, tidy: nothing
+ *	                                       of the last commit is left to do
  *	config    [form] [revision]            text; form: text (default), set, json
  *	check     text                         would it commit?
  *	commit    text [comment] [confirm] [base]      revision, notes
  *	confirm                                keeps the commit that waits
  *	back                                   undoes it now
+ *	lock                                   the edit lock for this connection (lock.h)
+ *	unlock                                 gives it back
+ *	break                                  takes it from whoever holds it
  *	revisions                              rows
  *	show      what                         rows
  *	relay     request                      handed on to the relay, its answer as it is
@@ -19,7 +24,9 @@
 #ifndef GATEPOST_GATEWAY_VERBS_H
 #define GATEPOST_GATEWAY_VERBS_H
 
+#include "gateway/announce.h"
 #include "gateway/commit.h"
+#include "gateway/lock.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,11 +40,8 @@ struct gate {
 	const char *services; /* runit's folder */
 	bool lab;             /* the model knows settings for test benches */
 	const char *release;  /* NAME=VALUE lines about the image */
-};
-
-struct peer {
-	char who[CONFSTORE_WHO_MAX];
-	bool admin;
+	struct announcer *announcer;
+	struct edit_lock lock;
 };
 
 struct verb {

@@ -21,9 +21,14 @@
 
 struct dkim_signer;
 
-/* NULL when the library cannot be set up, or the key override is not in force; *error says it. */
+/* NULL when the library cannot be set up, or an override is not in force (keys.h, standin.h);
+ * *error says it. */
 struct dkim_signer *dkim_signer_new(struct buf *error);
 void dkim_signer_free(struct dkim_signer *s);
+
+/* true: bodies go through the library itself from now on, not by standin.h. For comparisons: the
+ * signatures are the same. */
+void dkim_signer_slow(struct dkim_signer *s, bool slow);
 
 /* What signs for one selector; ed25519 is NULL where there is no such file. */
 struct dkim_keys {

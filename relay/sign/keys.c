@@ -63,13 +63,22 @@ static void give_handle(struct sign_key *key)
 	snprintf(key->handle, sizeof(key->handle), "%s%zu\n", handle_prefix, i);
 }
 
-static void drop_key(struct sign_key *key)
+void sign_key_drop(struct sign_key *key)
 {
 	for (size_t i = 0; i < handle_count; i++)
 		if (handles[i] == key->pkey)
 			handles[i] = NULL;
 	EVP_PKEY_free(key->pkey);
 	*key = (struct sign_key){0};
+}
+
+bool sign_key_make(struct sign_key *key)
+{
+	*key = (struct sign_key){.kind = SIGN_KEY_ED25519,
+				 .pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
+	if (key->pkey)
+		give_handle(key);
+	return key->pkey;
 }
 
 /* For the self-test, which watches what becomes of both. */
@@ -150,7 +159,7 @@ static bool sign_once(DKIM_LIB *lib, struct heap *heap, const struct sign_key *k
 bool keys_override_in_force(void)
 {
 	static int index = -1;
-	struct sign_key key = {.kind = SIGN_KEY_ED25519};
+	struct sign_key key;
 	DKIM_LIB *lib = dkim_init(heap_malloc, heap_free);
 	struct heap heap;
 	bool ok = false;
@@ -158,10 +167,9 @@ bool keys_override_in_force(void)
 	if (index < 0)
 		index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL,
 						on_key_free);
-	key.pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	if (!lib || !key.pkey || index < 0 || EVP_PKEY_set_ex_data(key.pkey, index, &key) != 1)
+	bool made = sign_key_make(&key);
+	if (!lib || !made || index < 0 || EVP_PKEY_set_ex_data(key.pkey, index, &key) != 1)
 		goto done;
-	give_handle(&key);
 	watching = true;
 	bio_freed = key_freed = false;
 	heap_open(&heap);
@@ -174,7 +182,7 @@ bool keys_override_in_force(void)
 		forgets_bio = !bio_freed;
 		if (forgets_bio)
 			BIO_free(bio);
-		drop_key(&key);
+		sign_key_drop(&key);
 		forgets_key = !key_freed;
 		if (forgets_key)
 			EVP_PKEY_free(pkey);
@@ -182,8 +190,7 @@ bool keys_override_in_force(void)
 		taken.bio = NULL;
 	}
 done:
-	if (key.pkey)
-		drop_key(&key);
+	sign_key_drop(&key);
 	if (lib)
 		dkim_close(lib);
 	return ok;
@@ -207,7 +214,7 @@ void sign_keys_free(struct sign_keys *k)
 		return;
 	for (size_t i = 0; i < k->count; i++) {
 		if (k->entries[i]->key.pkey)
-			drop_key(&k->entries[i]->key);
+			sign_key_drop(&k->entries[i]->key);
 		free(k->entries[i]);
 	}
 	free(k->entries);
@@ -277,7 +284,7 @@ static bool load(struct entry *e, int fd, struct buf *error)
 	bool ok = false;
 
 	if (e->key.pkey)
-		drop_key(&e->key);
+		sign_key_drop(&e->key);
 	if (!S_ISREG(e->seen.st_mode))
 		buf_printf(error, "%s: not a regular file", e->name);
 	else if (e->seen.st_mode & 022)

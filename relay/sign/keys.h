@@ -48,6 +48,11 @@ void sign_keys_free(struct sign_keys *k);
 const struct sign_key *sign_keys_get(struct sign_keys *k, const char *domain, const char *selector,
 				     struct buf *error);
 
+/* A fresh Ed25519 key, for self-tests; to be dropped, made or not. False when libcrypto has none.
+ */
+bool sign_key_make(struct sign_key *key);
+void sign_key_drop(struct sign_key *key);
+
 /*
  * Makes a signature with a fresh key through libopendkim: true when it took ours. Also does what
  * libcrypto does at its first use, so that it opens no file later, and finds out what the library

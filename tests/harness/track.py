@@ -68,6 +68,12 @@ class Tracker:
         import base64
         return base64.b64encode(der if key == self.rsa else der[-32:]).decode()
 
+    def record(self, ed25519=False):
+        """What DNS says of the key."""
+        if ed25519:
+            return f"v=DKIM1; k=ed25519; p={self.public(self.ed25519)}"
+        return f"v=DKIM1; k=rsa; p={self.public(self.rsa)}"
+
     def run(self, *arguments, message=b""):
         return subprocess.run([BUILD / "bin" / "gatepost-track", "--config", self.config,
                                *arguments], input=message, capture_output=True, check=False)
@@ -94,6 +100,25 @@ class Tracker:
         done = self.run("--open", url)
         assert done.returncode == 0, done.stderr.decode()
         return dict(line.split(maxsplit=1) for line in done.stdout.decode().splitlines())
+
+
+def verdicts(command, message):
+    """What a verifier that reads standard input says, line by line."""
+    return subprocess.run(command, input=message, capture_output=True,
+                          check=True).stdout.decode().splitlines()
+
+
+def mail_dkim(tracker, message):
+    """Mail::DKIM's verdicts, which knows DomainKeys as well: ["dkim=pass", "domainkeys=pass"]."""
+    return verdicts(["perl", ROOT / "tests/demo/verify.pl", tracker.record()], message)
+
+
+def opendkim(tracker, message):
+    """libopendkim's: ["rsa-sha256=pass", "ed25519-sha256=pass"]."""
+    zone = tracker.directory / "zone"
+    if not zone.exists():
+        zone.write_text(f"g1 {tracker.record()}\ng1-ed25519 {tracker.record(True)}\n")
+    return verdicts([BUILD / "netns/opendkim", zone], message)
 
 
 def crlf(data):

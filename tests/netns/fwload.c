@@ -117,9 +117,14 @@ static bool with_ruleset(const char *path, struct buf *out,
 	return ok;
 }
 
+static bool apply_and_sweep(struct fw *to, const struct ruleset *rs, struct buf *out)
+{
+	return fw_apply(to, rs, out) && fw_verify(to, rs, out) && fw_sweep(to, out);
+}
+
 static bool do_apply(const char *path, struct buf *out)
 {
-	return with_ruleset(path, out, fw_apply);
+	return with_ruleset(path, out, apply_and_sweep);
 }
 
 static bool do_verify(const char *path, struct buf *out)

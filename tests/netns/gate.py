@@ -84,6 +84,28 @@ def until(what, seconds=20, step=0.02):
     raise AssertionError("it did not come to pass")
 
 
+class Session:
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+    def ask(self, verb, **more):
+        self.socket.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
+        return json.loads(self.lines.readline())
+
+
 class Gate:
     def __init__(self, folder, config=SITE, host=None, options=()):
         self.store = Path(folder) / "store"
@@ -117,6 +139,12 @@ class Gate:
         log.close()
         until(lambda: self.socket.exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()
+        if self.host:
+            self.tidy()
+
+    def tidy(self):
+        """Until the ruleset before the last commit is gone: it goes after the commit's answer."""
+        until(lambda: self.ask("status")["tidy"])
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -161,6 +189,10 @@ class Gate:
             s.connect(str(self.socket))
             s.sendall(request)
             return json.loads(s.makefile("rb").readline())
+
+    def session(self):
+        """A connection that stays: with gate.session() as s: s.ask("lock")."""
+        return Session(self.socket)
 
     def commit(self, text, **more):
         return self.ask("commit", text=text, **more)

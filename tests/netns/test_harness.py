@@ -61,6 +61,8 @@ def test_nothing_outlives_a_killed_run():
               "a, b = net.host('a'), net.host('b')\n"
               "net.link(a, 'eth0', b, 'eth0')\n"
               "p = a.popen(['sleep', '1000'])\n"
+              # Until it is what it was started as, nothing has asked for the signal yet.
+              "while open(f'/proc/{p.pid}/comm').read() != 'sleep\\n': pass\n"
               "print(a.pid, b.pid, p.pid, flush=True)\n"
               "input()\n")
     run = subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE,

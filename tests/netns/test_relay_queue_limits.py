@@ -19,7 +19,15 @@ ZONES = {
     "small.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
 }
 BIG = {"name": "big", "mx": ["big.example"]}
-TODAY = datetime.datetime.now(datetime.timezone.utc).date()
+
+
+def today(room=datetime.timedelta(minutes=2)):
+    """The day (UTC) in which a test has room to end: near midnight it waits for the next."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    while (now + room).date() != now.date():
+        time.sleep(1)
+        now = datetime.datetime.now(datetime.timezone.utc)
+    return now.date()
 
 
 @pytest.fixture(scope="module", name="dns")
@@ -124,8 +132,9 @@ def test_a_421_stops_the_provider_for_a_while_and_not_its_mail(tmp_path, dns):
 
 
 def test_new_addresses_send_what_their_day_allows(tmp_path, dns):
+    first = today()
     pool = {"name": "new", "source": ["127.0.0.2", "127.0.0.3"],
-            "ramp-up": {"begin": str(TODAY), "per-day": [3, 1000]}}
+            "ramp-up": {"begin": str(first), "per-day": [3, 1000]}}
     with Sink() as sink, \
             relay_to(tmp_path, dns, sink, pool=[pool], provider=[BIG]) as relay:
         send(relay, "x@b.example", count=5)
@@ -142,6 +151,6 @@ def test_new_addresses_send_what_their_day_allows(tmp_path, dns):
         assert provider(relay)["used-up"] is True
         left(relay, 4)
         # The day after the first.
-        pool["ramp-up"]["begin"] = str(TODAY - datetime.timedelta(days=1))
+        pool["ramp-up"]["begin"] = str(first - datetime.timedelta(days=1))
         relay.reload()
         sink.wait(12)

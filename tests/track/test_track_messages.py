@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from tests.harness.track import (CLICK, HOST, PIXEL, Tracker, dom, parse, tree)
+from tests.harness.track import (CLICK, HOST, PIXEL, Tracker, dom, mail_dkim, opendkim, parse,
+                                 tree)
 
 LINKS = [
     '<a href="http://a.example/?x=1&amp;y=2&copy=3&lt;b&#38;c=&quot;d">entities</a>',
@@ -128,6 +129,16 @@ def test_nested_parts_are_reached(tracker, encoding):
     text = next(p for p in parse(out).walk() if p.get_content_type() == "text/plain")
     url, dot = text.get_payload()[:-1], text.get_payload()[-1]
     assert dot == "." and tracker.open(url)["url"] == "http://a.example/text"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_is_signed_as_it_will_be_sent(tracker, page):
+    """The pixel may be the last thing in it, behind the last line end: SMTP adds another."""
+    html = PAGES[page].replace("{}", LINKS[0]) + "\r\n"
+    out = tracker.rewrite(HEAD + leaf(html, "7bit"), "--all", "--sign")
+    sent = out if out.endswith(b"\r\n") else out + b"\r\n"
+    assert opendkim(tracker, sent) == ["rsa-sha256=pass", "ed25519-sha256=pass"]
+    assert set(mail_dkim(tracker, sent)) >= {"dkim=pass", "domainkeys=pass"}
 
 
 def test_only_the_spliced_bytes_differ(tracker):
