@@ -44,8 +44,8 @@ struct dhcpd {
 };
 
 enum {
-	DHCPD_LISTEN_MS = 2000,
-	DHCPD_ASK_MS = 800,
+	DHCPD_LISTEN_MS = 4000, /* some look for two seconds whether an address is free */
+	DHCPD_ASK_MS = 1500,
 	DHCPD_ASK_AGAIN_MS = 60000,
 	DHCPD_SILENT_MS = 90000,
 	DHCPD_LEASE_S = 120,
