@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/edit.h"
+#include "cli/load.h"
 #include "cli/output.h"
 #include "cli/show.h"
 
@@ -20,15 +21,31 @@ void cli_say(const char *fmt, ...)
 	fflush(stderr);
 }
 
+json_t *cli_request(struct cli *cli, json_t *request)
+{
+	json_t *answer = client_ask(cli->client, json_incref(request), NULL, NULL);
+
+	if (json_object_get(answer, "unreachable")) {
+		json_t *second = client_ask(cli->rescue, json_incref(request), NULL, NULL);
+		bool there = !json_object_get(second, "unreachable");
+		json_decref(there ? answer : second);
+		answer = there ? second : answer;
+	}
+	json_decref(request);
+	return answer;
+}
+
 json_t *cli_ask(struct cli *cli, json_t *request, int *status)
 {
-	json_t *answer = client_ask(cli->client, request, NULL, NULL);
+	json_t *answer = cli_request(cli, request);
 	const char *error = json_string_value(json_object_get(answer, "error"));
 
 	*status = CLI_OK;
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
-	*status = json_object_get(answer, "unreachable") ? CLI_UNREACHABLE : CLI_FAILED;
+	*status = json_object_get(answer, "unreachable") ? CLI_UNREACHABLE
+		  : json_object_get(answer, "usage")     ? CLI_USAGE
+							 : CLI_FAILED;
 	cli_say("%s", error ? error : "it failed\n");
 	if (error && *error && error[strlen(error) - 1] != '\n')
 		cli_say("\n");
@@ -46,14 +63,17 @@ static void copy_text(char *to, size_t cap, const json_t *object, const char *na
 
 bool cli_refresh(struct cli *cli)
 {
-	json_t *answer = client_ask(cli->client, json_pack("{s:s}", "verb", "status"), NULL, NULL);
+	json_t *answer = cli_request(cli, json_pack("{s:s}", "verb", "status"));
 	const json_t *waiting = json_object_get(answer, "waiting");
+	const json_t *lock = json_object_get(answer, "lock");
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 
 	if (ok) {
 		copy_text(cli->host, sizeof(cli->host), answer, "host");
 		copy_text(cli->user, sizeof(cli->user), answer, "user");
 		cli->admin = json_is_true(json_object_get(answer, "admin"));
+		cli->offline = json_object_get(answer, "offline");
+		cli->locked = json_is_true(json_object_get(lock, "yours"));
 		cli->lab = json_is_true(json_object_get(answer, "lab"));
 		cli->revision = (unsigned)json_integer_value(json_object_get(answer, "revision"));
 		cli->waiting = (unsigned)json_integer_value(json_object_get(waiting, "revision"));
@@ -83,9 +103,27 @@ static bool pipes_fit(const struct pipes *pipes, const struct command *command)
 	return true;
 }
 
+/* "run COMMAND...": the command itself, from outside the configuration. */
+static bool resolve_run(struct cli *cli, struct args *args, struct buf *error)
+{
+	const struct args run = *args;
+
+	if (strncmp(run.command->pattern, "run ", 4) != 0 || !run.rest_count)
+		return true;
+	if (!grammar_match(cli->grammar, MODE_OPERATE, run.rest, run.rest_count, args, error))
+		return false;
+	if (args->command->run == edit_configure || args->command->run == edit_exit ||
+	    args->command->run == load_and_commit) {
+		buf_appends(error, "not from within the configuration\n");
+		return false;
+	}
+	return true;
+}
+
 static int run(struct cli *cli, const struct args *args, const struct pipes *pipes)
 {
 	cli->display = pipes->display;
+	cli->piped = pipes->piped;
 	if (pipes->compare)
 		return edit_compare(cli, pipes->compare_with);
 	return args->command->run(cli, args);
@@ -102,7 +140,7 @@ static int run_words(struct cli *cli, struct words *words)
 	buf_clear(&cli->out);
 	if (pipes_read(words->list, &count, words->count, &pipes, &error) &&
 	    grammar_match(cli->grammar, cli->mode, words->list, count, &args, &error) &&
-	    pipes_fit(&pipes, args.command)) {
+	    resolve_run(cli, &args, &error) && pipes_fit(&pipes, args.command)) {
 		status = run(cli, &args, &pipes);
 		if (pipes_filter(&cli->out, words->list, pipes.filters, words->count, &error))
 			output_show(&cli->out, cli->interactive && !pipes.no_more);

@@ -24,10 +24,13 @@ enum display { DISPLAY_TEXT, DISPLAY_SET, DISPLAY_JSON };
 
 struct cli {
 	struct model *model;
-	struct client *client;
+	struct client *client; /* gatepostd */
+	struct client *rescue; /* who keeps the store while gatepostd is down (gateway/rescue) */
 	struct grammar *grammar;
 	bool interactive; /* somebody sits at a terminal */
 	bool quit;
+	bool offline; /* gatepostd is down; the store alone is at hand */
+	bool locked;  /* the edit lock is this session's, when last asked */
 
 	char host[256];
 	char user[64];
@@ -36,17 +39,19 @@ struct cli {
 	unsigned waiting; /* the revision that waits to be confirmed; 0 for none */
 	int waiting_seconds;
 
-	unsigned revision;        /* in force, when last asked */
-	struct lyd_node *running; /* of running_revision; NULL until it is needed */
-	unsigned running_revision;
+	unsigned revision; /* in force, when last asked */
 
 	unsigned mode; /* MODE_OPERATE or MODE_CONFIGURE */
 	struct lyd_node *candidate;
-	struct lyd_node *base; /* what it was made from */
+	bool annotated;           /* a comment of it was changed, which 'compare' does not tell */
+	unsigned lock_connection; /* the connection that took the edit lock (client_connection) */
+	bool lock_told;           /* that the lock was lost */
+	struct lyd_node *base;    /* what it was made from */
 	unsigned base_revision;
 	struct path edit; /* the place that set, delete and show begin at */
 
 	enum display display; /* for the command that runs */
+	bool piped;           /* its output goes through pipes */
 	struct buf out;
 };
 
@@ -57,7 +62,12 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_line(struct cli *cli, const char *line);
 
 /*
- * Asks gatepostd. NULL after a failure, which has been said; *status is then what to return.
+ * Asks gatepostd; when it is down, the store's keeper, which answers what can be done on the store
+ * and sets "offline" in each answer. Always an object with "ok". Takes the reference to request.
+ */
+json_t *cli_request(struct cli *cli, json_t *request);
+/*
+ * The same. NULL after a failure, which has been said; *status is then what to return.
  * Takes the reference to request.
  */
 json_t *cli_ask(struct cli *cli, json_t *request, int *status);

@@ -17,7 +17,8 @@ enum { AWAIT_MS = 100 };
 
 struct client {
 	const char *path;
-	int fd; /* -1 while there is no connection */
+	int fd;               /* -1 while there is no connection */
+	unsigned connections; /* made so far */
 	struct buf in;
 };
 
@@ -37,6 +38,16 @@ struct client *client_new(const char *path)
 	c->path = path;
 	c->fd = -1;
 	return c;
+}
+
+unsigned client_connection(const struct client *c)
+{
+	return c->connections;
+}
+
+struct client *client_beside(const struct client *c)
+{
+	return client_new(c->path);
 }
 
 static void disconnect(struct client *c)
@@ -67,8 +78,10 @@ static bool connect_now(struct client *c)
 	}
 	memcpy(sun.sun_path, c->path, strlen(c->path));
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&sun, sizeof(sun)) == 0) {
+		c->connections++;
 		return true;
+	}
 	int saved = errno;
 	disconnect(c);
 	errno = saved;

@@ -16,6 +16,10 @@ struct client;
 /* Does not connect yet. path must outlive it. */
 struct client *client_new(const char *path);
 void client_free(struct client *c);
+/* Which connection this is: another number after each new one. 0: none yet. */
+unsigned client_connection(const struct client *c);
+/* Another connection to the same socket. */
+struct client *client_beside(const struct client *c);
 
 /*
  * Waits until gatepostd can be connected to, patience_ms at the longest: who logs in while the box

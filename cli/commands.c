@@ -2,9 +2,14 @@
 #include "cli/commands.h"
 
 #include "cli/cli.h"
+#include "cli/commit.h"
 #include "cli/edit.h"
+#include "cli/load.h"
 #include "cli/queue.h"
+#include "cli/relay.h"
 #include "cli/show.h"
+#include "cli/tools.h"
+#include "cli/tracking.h"
 
 #include <string.h>
 
@@ -24,9 +29,15 @@ const struct command commands[] = {
 	{"show routes", "Where packets go", OPERATE, show_rows},
 	{"show neighbours", "Who answers on the wires", OPERATE, show_rows},
 	{"show firewall", "What was let through and what was dropped", OPERATE, show_rows},
+	{"show firewall counters", "What was let through and what was dropped", OPERATE, show_rows},
+	{"show firewall log [limit COUNT]", "Packets that the firewall noted", OPERATE, show_rows},
 	{"show firewall ruleset", "The rules in force, as nft text", OPERATE, show_ruleset},
+	{"show flows [server SERVER] [limit COUNT]", "Connections, those that moved most first",
+	 OPERATE, show_rows},
 	{"show services", "Programs that should run", OPERATE, show_rows},
 	{"show version", "Software, kernel, time since boot", OPERATE, show_version},
+	{"show boot", "How the box came up: kernel, disks", OPERATE, show_rows},
+	{"show temperature", "How warm the box is", OPERATE, show_rows},
 	{"show alarms", "What is wrong, and what to do", OPERATE, show_alarms},
 	{"show revisions", "Configs that were committed", OPERATE, show_revisions},
 	{"show revision", "One of them", OPERATE, NULL},
@@ -49,7 +60,16 @@ const struct command commands[] = {
 	{"show relay processes", "The relay's processes", OPERATE, show_relay},
 	{"show relay listeners", "Where it listens", OPERATE, show_relay},
 	{"show relay certificate", "What it shows to clients, and until when", OPERATE, show_relay},
+	{"show relay keys", "Keys that sign mail; with a domain, what its DNS must say", OPERATE,
+	 show_relay_keys},
+	{"show relay keys domain DOMAIN", "Keys of one domain, and what its DNS must say", OPERATE,
+	 show_relay_keys},
+	{"show relay shut-off", "Links and pixels that lead nowhere", OPERATE, show_relay_shut_off},
+	{"show relay suppressions [account ACCOUNT] [address ADDRESS] [limit COUNT]",
+	 "Who wants no mail of which account", OPERATE, show_relay_suppressions},
 	{"request", "Have something done", OPERATE, NULL},
+	{"request lock", "The lock of who edits the config", OPERATE, NULL},
+	{"request lock break", "Take the edit lock from who holds it", OPERATE, edit_break_lock},
 	{"request relay", "Have the relay do something", OPERATE, NULL},
 	{"request relay hold [message MESSAGE] [account ACCOUNT] [destination DOMAIN]",
 	 "Keep waiting mail back until it is released", OPERATE, request_relay},
@@ -72,9 +92,46 @@ const struct command commands[] = {
 	 run_reload_relay},
 	{"request relay drain", "Refuse new mail, deliver what is there", OPERATE, request_relay},
 	{"request relay drain end", "Take new mail again", OPERATE, request_relay},
+	{"request relay suppress account ACCOUNT address ADDRESS [reason TEXT]",
+	 "Send this recipient no more mail of the account", OPERATE, request_relay_list},
+	{"request relay unsuppress account ACCOUNT address ADDRESS",
+	 "Send this recipient the account's mail again", OPERATE, request_relay_list},
+	{"request relay shut-off", "Have links and pixels lead nowhere", OPERATE, NULL},
+	{"request relay shut-off account ACCOUNT [reason TEXT]", "Those of an account", OPERATE,
+	 request_relay_list},
+	{"request relay shut-off domain DOMAIN [reason TEXT]",
+	 "Links to this domain, and to all below it", OPERATE, request_relay_list},
+	{"request relay shut-off message MESSAGE [reason TEXT]", "Those of one message", OPERATE,
+	 request_relay_list},
+	{"request relay reopen", "Have them work again", OPERATE, NULL},
+	{"request relay reopen account ACCOUNT", "Those of an account", OPERATE,
+	 request_relay_list},
+	{"request relay reopen domain DOMAIN", "Links to this domain", OPERATE, request_relay_list},
+	{"request relay reopen message MESSAGE", "Those of one message", OPERATE,
+	 request_relay_list},
+	{"request relay key", "Keys that sign mail", OPERATE, NULL},
+	{"request relay key make", "Make one, and say what the DNS must say", OPERATE, NULL},
+	{"request relay key make DOMAIN SELECTOR", "RSA: everybody reads it", OPERATE,
+	 request_relay_key},
+	{"request relay key make DOMAIN SELECTOR rsa", "RSA: everybody reads it", OPERATE,
+	 request_relay_key},
+	{"request relay key make DOMAIN SELECTOR ed25519", "Ed25519, beside an RSA key", OPERATE,
+	 request_relay_key},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
+	{"traceroute", "Which way packets go to a host", OPERATE, NULL},
+	{"traceroute HOST", "Which way packets go to a host", OPERATE, run_traceroute},
+	{"capture [interface DEVICE] [host HOST] [port PORT] [protocol PROTOCOL] [count COUNT]",
+	 "Packets as they come and go, on the screen", OPERATE, run_capture},
+	{"test", "What would happen", BOTH, NULL},
+	{"test policy", "Which line decides about a connection; no packet is sent", BOTH, NULL},
+	{"test policy from A to B tcp PORT", "A TCP connection", BOTH, run_test_policy},
+	{"test policy from A to B udp PORT", "A UDP packet", BOTH, run_test_policy},
+	{"test policy from A to B icmp", "A ping", BOTH, run_test_policy},
 	{"configure", "Edit the config", OPERATE, edit_configure},
+	{"load", "Take a file as the config", OPERATE, NULL},
+	{"load FILE [comment TEXT] [confirmed TIME]",
+	 "Take a file as the config, and commit it ('-': what follows)", OPERATE, load_and_commit},
 
 	{"set PATH...", "Give the candidate something", CONFIGURE, edit_set},
 	{"delete PATH...", "Take something away from the candidate", CONFIGURE, edit_delete},
@@ -83,21 +140,34 @@ const struct command commands[] = {
 	{"top", "Leave this part for the whole", CONFIGURE, edit_top},
 	{"show PATH...", "The candidate from here on; '| compare' shows its changes", CONFIGURE,
 	 edit_show},
+	{"rename PATH...", "Another name for an entry: rename servers web1 to web2", CONFIGURE,
+	 edit_rename},
+	{"copy PATH...", "A second entry like this one: copy servers web1 to web2", CONFIGURE,
+	 edit_copy},
+	{"insert PATH...", "Order in a list: insert ... VALUE before|after OTHER", CONFIGURE,
+	 edit_insert},
+	{"annotate PATH...", "A comment for a part of the candidate: annotate ... TEXT", CONFIGURE,
+	 edit_annotate},
 	{"commit [comment TEXT] [confirmed TIME]", "Put the candidate in force", CONFIGURE,
-	 edit_commit},
-	{"commit check", "Only see whether it would go", CONFIGURE, edit_commit_check},
+	 commit_commit},
+	{"commit check", "Only see whether it would go", CONFIGURE, commit_check},
 	{"discard", "Forget all changes to the candidate", CONFIGURE, edit_discard},
-	{"load", "Take a file as the candidate", CONFIGURE, NULL},
-	{"load FILE", "Take a file as the candidate", CONFIGURE, edit_load},
+	{"load", "Take a text as the candidate", CONFIGURE, NULL},
+	{"load FILE", "Take a file as the candidate ('-': what follows)", CONFIGURE, load_load},
+	{"load terminal", "Take what is pasted as the candidate, up to Ctrl-D", CONFIGURE,
+	 load_load},
+	{"load merge", "Add a text to the candidate", CONFIGURE, NULL},
+	{"load merge FILE", "Add a file to the candidate", CONFIGURE, load_merge},
+	{"load merge terminal", "Add what is pasted, up to Ctrl-D", CONFIGURE, load_merge},
 	{"save", "Write the candidate to a file", CONFIGURE, NULL},
-	{"save FILE", "Write the candidate to a file", CONFIGURE, edit_save},
+	{"save FILE", "Write the candidate to a file ('-': to the screen)", CONFIGURE, load_save},
 	{"run COMMAND...", "A command from outside the configuration", CONFIGURE, run_run},
 
 	{"rollback", "Go back", BOTH, NULL},
 	{"rollback REVISION", "Take an old revision as the candidate (0: the one in force)",
-	 CONFIGURE, edit_rollback},
-	{"rollback now", "Undo the commit that waits to be confirmed", BOTH, edit_rollback_now},
-	{"confirm", "Keep the commit that waits to be confirmed", BOTH, edit_confirm},
+	 CONFIGURE, commit_rollback},
+	{"rollback now", "Undo the commit that waits to be confirmed", BOTH, commit_rollback_now},
+	{"confirm", "Keep the commit that waits to be confirmed", BOTH, commit_confirm},
 	{"help", "This list", BOTH, run_help},
 	{"exit", "Leave", BOTH, edit_exit},
 	{"quit", "Leave", BOTH, edit_exit},
@@ -120,20 +190,11 @@ static int run_help(struct cli *cli, const struct args *args)
 	return CLI_OK;
 }
 
+/* cli_line() puts the command behind "run" in its place; what comes here has none. */
 static int run_run(struct cli *cli, const struct args *args)
 {
-	struct args inner;
-	struct buf error = BUF_INIT;
-	int status = CLI_USAGE;
-
-	if (grammar_match(cli->grammar, MODE_OPERATE, args->rest, args->rest_count, &inner,
-			  &error) &&
-	    inner.command->run != edit_configure && inner.command->run != edit_exit)
-		status = inner.command->run(cli, &inner);
-	else if (error.len)
-		cli_say("%s", buf_str(&error));
-	else
-		cli_say("not from within the configuration\n");
-	buf_free(&error);
-	return status;
+	(void)cli;
+	(void)args;
+	cli_say("more is needed: a command, as in 'run show routes'\n");
+	return CLI_USAGE;
 }

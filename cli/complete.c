@@ -3,13 +3,12 @@
 
 #include "cli/edit.h"
 #include "cli/output.h"
-#include "model/schema.h"
-#include "model/value.h"
+#include "model/offer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct offer {
+struct completion {
 	struct cli *cli;
 	const struct words *words; /* before the partial one */
 	const char *partial;
@@ -17,134 +16,109 @@ struct offer {
 	void *arg;
 };
 
-static void offer(const struct offer *o, const char *word, const char *help)
+static void offer(const char *word, const char *help, void *arg)
 {
-	if (*word == '<' ? !*o->partial : !strncmp(word, o->partial, strlen(o->partial)))
-		o->visit(word, help ? help : "", o->arg);
+	const struct completion *c = arg;
+
+	if (*word == '<' ? !*c->partial : !strncmp(word, c->partial, strlen(c->partial)))
+		c->visit(word, help, c->arg);
 }
 
-/* As it has to be typed. */
-static void offer_value(const struct offer *o, const char *value, const char *help)
+/* ---- what gatepostd knows ---- */
+
+/* Entries and values of the config in force; gatepostd holds it, so nothing is read here. */
+static void offer_running(const struct completion *c, char *const *words, size_t count)
 {
-	struct buf word = BUF_INIT;
+	json_t *path = json_array(), *row;
+	size_t i;
 
-	word_print(&word, value);
-	offer(o, buf_str(&word), help);
-	buf_free(&word);
-}
-
-/* ---- words of the config ---- */
-
-static void offer_entries(const struct offer *o, const struct lyd_node *parent, const char *list,
-			  const char *help)
-{
-	CONF_FOR_EACH (n, parent, list)
-		offer_value(o, conf_text(lyd_child(n)), help);
-}
-
-static void offer_kind(const struct offer *o, const struct lysc_node *term)
-{
-	struct buf kind = BUF_INIT;
-
-	buf_appendc(&kind, '<');
-	value_describe(term, &kind);
-	buf_appendc(&kind, '>');
-	offer(o, buf_str(&kind), term->dsc);
-	buf_free(&kind);
-}
-
-static void offer_enums(const struct offer *o, const struct lysc_type *type)
-{
-	LY_ARRAY_COUNT_TYPE i;
-
-	if (type->basetype != LY_TYPE_ENUM)
-		return;
-	const struct lysc_type_enum *e = (const struct lysc_type_enum *)type;
-	LY_ARRAY_FOR(e->enums, i)
+	for (i = 0; i < count; i++)
+		json_array_append_new(path, json_string(words[i]));
+	json_t *answer = client_ask(
+		c->cli->client,
+		json_pack("{s:s s:o s:s}", "verb", "offers", "path", path, "partial", c->partial),
+		NULL, NULL);
+	json_array_foreach(json_object_get(answer, "rows"), i, row)
 	{
-		offer(o, e->enums[i].name, e->enums[i].dsc);
+		const char *word = json_string_value(json_array_get(row, 0));
+		const char *help = json_string_value(json_array_get(row, 1));
+		if (word)
+			offer(word, help ? help : "", (void *)c);
 	}
+	json_decref(answer);
 }
 
-static void offer_values(const struct offer *o, const struct lyd_node *conf,
-			 const struct lysc_node *term)
+/* One member of each row that "show WHAT" has. */
+static void offer_rows(const struct completion *c, const char *what, const char *member,
+		       const char *explained_by)
 {
-	const struct lysc_node *list = schema_refers_to(term);
+	json_t *answer = client_ask(
+		c->cli->client, json_pack("{s:s s:s}", "verb", "show", "what", what), NULL, NULL);
+	json_t *row;
+	size_t i;
 
-	if (value_kind(term) == VALUE_ENDPOINT) {
-		offer(o, "any", "Every address");
-		offer_entries(o, conf_top(conf, "groups"), "group", "group");
-		offer_entries(o, conf_top(conf, "servers"), "server", "server");
+	json_array_foreach(json_object_get(answer, "rows"), i, row)
+	{
+		const char *word = json_string_value(json_object_get(row, member));
+		const char *help = json_string_value(json_object_get(row, explained_by));
+		if (word)
+			offer(word, help ? help : "", (void *)c);
 	}
-	if (list)
-		offer_entries(o, conf_top(conf, list->parent->name), list->name, list->name);
-	offer_enums(o, schema_type(term));
-	offer_kind(o, term);
-	if (term->nodetype == LYS_LEAFLIST)
-		offer(o, "[", "Several values, up to ]");
+	json_decref(answer);
 }
 
-/* Values there are, for delete and show. */
-static void offer_present(const struct offer *o, const struct lyd_node *parent,
-			  const struct lysc_node *term)
+static void offer_devices(const struct completion *c)
 {
-	CONF_FOR_EACH (n, parent, term->name)
-		if (!schema_is_secret(term))
-			offer_value(o, conf_text(n), "");
+	offer_rows(c, "interfaces", "name", "state");
 }
 
-static void offer_children(const struct offer *o, const struct lyd_node *here,
-			   const struct lyd_node *conf, const struct lysc_node *schema,
-			   bool present)
+static void offer_services(const struct completion *c)
 {
-	const struct lys_module *module = model_schema(o->cli->model);
-	const struct lysc_node *unnamed = schema_unnamed_child(module, schema);
-
-	for (const struct lysc_node *c = schema_first(module, schema); c; c = c->next) {
-		bool there = schema ? conf_child(here, c->name) != NULL
-				    : conf_top(conf, c->name) != NULL;
-		if (!schema_is_key(c) && !schema_is_unnamed(c) && (!present || there))
-			offer(o, c->name, c->dsc);
-	}
-	if (unnamed && unnamed->nodetype == LYS_LIST) {
-		offer_entries(o, here, unnamed->name, "");
-		if (!present)
-			offer_kind(o, schema_key(unnamed));
-	} else if (unnamed && present) {
-		offer_present(o, here, unnamed);
-	} else if (unnamed) {
-		offer_values(o, conf, unnamed);
-	}
+	offer_rows(c, "services", "name", "state");
 }
 
-/* present: only what the config has, for showing and deleting. */
-static void offer_path(const struct offer *o, size_t from, const struct lyd_node *conf,
-		       const struct path *base, bool present)
+/* ---- words of the candidate ---- */
+
+static bool is_first(const struct completion *c, const char *word)
 {
+	return c->words->count && !strncmp(c->words->list[0], word, strlen(c->words->list[0]));
+}
+
+/* Behind a whole entry, or a value: the word that says where to. */
+static void offer_joint(const struct completion *c, const struct path *path)
+{
+	const struct lysc_node *end = path_end(path);
+
+	if (end && end->nodetype == LYS_LIST && path->step[path->depth - 1].key &&
+	    (is_first(c, "rename") || is_first(c, "copy")))
+		offer("to", "The new name follows", (void *)c);
+	if (is_first(c, "insert") && path->values.count) {
+		offer("before", "The value that it is to stand before follows", (void *)c);
+		offer("after", "The value that it is to stand behind follows", (void *)c);
+	}
+	if (is_first(c, "annotate") && path->depth)
+		offer("<TEXT>", "A comment; \"\" takes it away", (void *)c);
+}
+
+static void offer_candidate(const struct completion *c, size_t from)
+{
+	static const char *const of_what_is_there[] = {"delete", "show",   "rename",
+						       "copy",   "insert", "annotate"};
+	char *const *words = c->words->list + from;
+	size_t count = c->words->count - from, bad;
+	struct offer o = {model_schema(c->cli->model), c->cli->candidate, false, offer, (void *)c};
 	struct path path = {0};
 	struct buf why = BUF_INIT;
-	size_t bad;
 
-	if (!path_walk(model_schema(o->cli->model), base, o->words->list + from,
-		       o->words->count - from, false, &path, &bad, &why))
-		goto out;
-	const struct lysc_node *end = path_end(&path);
-	const struct lyd_node *here = path_find((struct lyd_node *)conf, &path);
-	if (path_is_inside(&path)) {
-		offer_children(o, here, conf, end, present);
-	} else if (end->nodetype == LYS_LIST) {
-		for (const struct lyd_node *n = here; n; n = conf_next(n))
-			offer_value(o, conf_text(lyd_child(n)), "");
-		if (!present)
-			offer_kind(o, schema_key(end));
-	} else if (!path.values.count && !schema_is_empty(end)) {
-		if (present && end->nodetype == LYS_LEAFLIST)
-			for (const struct lyd_node *n = here; n; n = conf_next(n))
-				offer_value(o, conf_text(n), "");
-		else if (!present)
-			offer_values(o, conf, end);
+	for (size_t i = 0; i < sizeof(of_what_is_there) / sizeof(*of_what_is_there); i++)
+		o.present = o.present || is_first(c, of_what_is_there[i]);
+	offer_path(&o, &c->cli->edit, words, count);
+	if (path_walk(o.module, &c->cli->edit, words, count, false, &path, &bad, &why)) {
+		const struct lysc_node *end = path_end(&path);
+		offer_joint(c, &path);
+		if (!o.present && end && !strcmp(end->name, "device") && !path.values.count)
+			offer_devices(c);
 	}
-out:
 	path_free(&path);
 	buf_free(&why);
 }
@@ -154,127 +128,131 @@ out:
 /* What arguments are, and where their values come from. */
 static const struct {
 	const char *name, *help;
-	const char *top, *list; /* entries of the running config that may be named */
+	const char *path[3]; /* to a list of the config in force whose entries may be named */
+	void (*live)(const struct completion *c);
 } arguments[] = {
-	{"ACCOUNT", "An account of the relay", "relay", "account"},
-	{"ADDRESS", "A recipient's address", NULL, NULL},
-	{"AGE", "How far back: 90s, 15m, 1h, 7d", NULL, NULL},
-	{"COUNT", "How many", NULL, NULL},
-	{"DOMAIN", "A recipient domain", NULL, NULL},
-	{"FILE", "A file's name", NULL, NULL},
-	{"HOST", "An address or host name", "servers", "server"},
-	{"MESSAGE", "A message's id, as the log shows it", NULL, NULL},
-	{"REVISION", "A revision's number, as 'show revisions' lists them", NULL, NULL},
-	{"TEXT", "A text; quotes around several words", NULL, NULL},
-	{"TIME", "How long to wait: 90s, 5m", NULL, NULL},
+	{"A", "An address, a server, or a name of the other side: wan", {"servers"}, NULL},
+	{"ACCOUNT", "An account of the relay", {"relay", "account"}, NULL},
+	{"ADDRESS", "A recipient's address", {NULL}, NULL},
+	{"AGE", "How far back: 90s, 15m, 1h, 7d", {NULL}, NULL},
+	{"B", "An address or a server", {"servers"}, NULL},
+	{"COUNT", "How many", {NULL}, NULL},
+	{"DEVICE", "A port, by its role or the kernel's name", {NULL}, offer_devices},
+	{"DOMAIN", "A recipient domain", {NULL}, NULL},
+	{"FILE", "A file's name", {NULL}, NULL},
+	{"HOST", "An address or host name", {NULL}, NULL},
+	{"MESSAGE", "A message's id, as the log shows it", {NULL}, NULL},
+	{"PORT", "A port, 1 to 65535", {NULL}, NULL},
+	{"PROTOCOL", "tcp, udp, icmp or another", {NULL}, NULL},
+	{"REVISION", "A revision's number, as 'show revisions' lists them", {NULL}, NULL},
+	{"SECONDS", "How many seconds between two looks", {NULL}, NULL},
+	{"SERVER", "A server of the config", {"servers"}, NULL},
+	{"SERVICE", "A service, as 'show services' lists them", {NULL}, offer_services},
+	{"TEXT", "A text; quotes around several words", {NULL}, NULL},
+	{"TIME", "How long to wait: 90s, 5m", {NULL}, NULL},
 };
 
-static void offer_argument(const struct offer *o, const char *name)
+static void offer_argument(const struct completion *c, const char *name)
 {
 	struct buf kind = BUF_INIT;
 
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments); i++) {
+		size_t steps = 0;
 		if (strcmp(arguments[i].name, name) != 0)
 			continue;
-		if (arguments[i].top && strcmp(name, "HOST") != 0)
-			offer_entries(o, conf_top(cli_running(o->cli), arguments[i].top),
-				      arguments[i].list, "");
+		while (steps < 3 && arguments[i].path[steps])
+			steps++;
+		if (steps)
+			offer_running(c, (char *const *)arguments[i].path, steps);
+		if (arguments[i].live)
+			arguments[i].live(c);
 		buf_printf(&kind, "<%s>", name);
-		offer(o, buf_str(&kind), arguments[i].help);
+		offer(buf_str(&kind), arguments[i].help, (void *)c);
 	}
 	buf_free(&kind);
 }
 
-static bool is_first(const struct offer *o, const char *word)
+static void complete_words(const struct completion *c, unsigned mode);
+
+static void offer_rest(const struct completion *c, const struct next *next)
 {
-	return o->words->count && !strncmp(o->words->list[0], word, strlen(o->words->list[0]));
-}
-
-static void complete_words(const struct offer *o, unsigned mode);
-
-static void offer_rest(const struct offer *o, const struct next *next)
-{
-	bool configuring = o->cli->mode == MODE_CONFIGURE;
-
 	if (!strcmp(next->text, "COMMAND")) {
 		/* run COMMAND...: as if it stood alone */
-		struct words inner = {o->words->list + next->from, o->words->count - next->from};
-		struct offer alone = *o;
+		struct words inner = {c->words->list + next->from, c->words->count - next->from};
+		struct completion alone = *c;
 		alone.words = &inner;
 		complete_words(&alone, MODE_OPERATE);
-	} else if (!strcmp(next->text, "PATH") && configuring) {
-		bool present = is_first(o, "delete") || is_first(o, "show");
-		offer_path(o, next->from, o->cli->candidate, &o->cli->edit, present);
-	} else if (!strcmp(next->text, "PATH")) {
-		offer_path(o, next->from, cli_running(o->cli), NULL, true);
+	} else if (c->cli->mode == MODE_CONFIGURE && !is_first(c, "run")) {
+		offer_candidate(c, next->from);
+	} else {
+		offer_running(c, c->words->list + next->from, c->words->count - next->from);
 	}
+}
+
+struct seen {
+	struct words words;
+	const struct completion *completion;
+};
+
+/* Several commands offer the same word: it is visited once, with the first help there is. */
+static void offer_once(struct seen *s, const char *word, const char *help)
+{
+	for (size_t i = 0; i < s->words.count; i++)
+		if (!strcmp(s->words.list[i], word))
+			return;
+	words_add(&s->words, word);
+	offer(word, help ? help : "", (void *)s->completion);
 }
 
 static void take_next(const struct next *next, void *arg)
 {
-	const struct offer *o = arg;
+	struct seen *s = arg;
 
 	switch (next->kind) {
 	case NEXT_WORD:
-		offer(o, next->text, next->help);
+		offer_once(s, next->text, next->help);
 		break;
 	case NEXT_ARG:
-		offer_argument(o, next->text);
+		offer_argument(s->completion, next->text);
 		break;
 	case NEXT_REST:
-		offer_rest(o, next);
+		offer_rest(s->completion, next);
 		break;
 	case NEXT_END:
-		offer(o, "<enter>", next->help);
+		offer_once(s, "<enter>", next->help);
 		break;
 	}
 }
 
-static void complete_words(const struct offer *o, unsigned mode)
+static void complete_words(const struct completion *c, unsigned mode)
 {
-	grammar_next(o->cli->grammar, mode, o->words->list, o->words->count, take_next, (void *)o);
+	struct seen seen = {.completion = c};
+
+	grammar_next(c->cli->grammar, mode, c->words->list, c->words->count, take_next, &seen);
+	words_free(&seen.words);
 }
 
-static void complete_pipe(const struct offer *o, size_t words_behind)
+static void complete_pipe(const struct completion *c, size_t words_behind)
 {
-	const char *last = o->words->list[o->words->count - 1];
+	const char *last = c->words->list[c->words->count - 1];
 
 	if (words_behind == 0)
 		for (size_t i = 0; pipe_names[i]; i++)
-			offer(o, pipe_names[i], pipe_helps[i]);
+			offer(pipe_names[i], pipe_helps[i], (void *)c);
 	else if (words_behind == 1 && !strcmp(last, "display")) {
-		offer(o, "set", "As set lines");
-		offer(o, "json", "As JSON");
+		offer("set", "As set lines", (void *)c);
+		offer("json", "As JSON", (void *)c);
 	} else if (words_behind == 1 && (!strcmp(last, "match") || !strcmp(last, "except"))) {
-		offer(o, "<TEXT>", "A text, or a regular expression");
+		offer("<TEXT>", "A text, or a regular expression", (void *)c);
 	}
 }
 
 /* ---- the line ---- */
 
-struct seen {
-	struct words words;
-	complete_visit visit;
-	void *arg;
-};
-
-/* Several commands offer the same word: it is visited once, with the first help there is. */
-static void visit_once(const char *word, const char *help, void *arg)
-{
-	struct seen *s = arg;
-
-	for (size_t i = 0; i < s->words.count; i++)
-		if (!strcmp(s->words.list[i], word))
-			return;
-	words_add(&s->words, word);
-	s->visit(word, help, s->arg);
-}
-
 void complete_line(struct cli *cli, const char *line, size_t *partial, complete_visit visit,
 		   void *arg)
 {
 	struct words words = {0};
-	struct seen seen = {.visit = visit, .arg = arg};
 	struct buf error = BUF_INIT, last = BUF_INIT;
 	size_t len = strlen(line), pipe = 0;
 
@@ -287,16 +265,15 @@ void complete_line(struct cli *cli, const char *line, size_t *partial, complete_
 		while (*partial && !strchr(" \t", line[*partial - 1]))
 			--*partial;
 	}
-	const struct offer o = {cli, &words, buf_str(&last), visit_once, &seen};
+	const struct completion c = {cli, &words, buf_str(&last), visit, arg};
 	for (size_t i = 0; i < words.count; i++)
 		if (!strcmp(words.list[i], "|"))
 			pipe = i + 1;
 	if (pipe)
-		complete_pipe(&o, words.count - pipe);
+		complete_pipe(&c, words.count - pipe);
 	else
-		complete_words(&o, cli->mode);
+		complete_words(&c, cli->mode);
 out:
-	words_free(&seen.words);
 	words_free(&words);
 	buf_free(&error);
 	buf_free(&last);

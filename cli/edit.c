@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/edit.h"
 
+#include "cli/commit.h"
 #include "model/compare.h"
-#include "model/fault.h"
-#include "model/schema.h"
+#include "model/rearrange.h"
 #include "model/text.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- reading configs ---- */
-
-/* gatepostd's faults name lines of text; each is shown under its fault. */
-static void say_faults(const char *faults, const char *text)
-{
-	while (*faults) {
-		size_t len = strcspn(faults, "\n");
-		unsigned line = 0;
-
-		cli_say("%.*s\n", (int)len, faults);
-		if (sscanf(faults, "line %u", &line) == 1 && line) {
-			const char *at = text;
-			for (unsigned i = 1; at && i < line; i++)
-				at = (at = strchr(at, '\n')) ? at + 1 : NULL;
-			if (at && *at)
-				cli_say("%6u | %.*s\n", line, (int)strcspn(at, "\n"), at);
-		}
-		faults += len + (faults[len] == '\n');
-	}
-}
 
 bool cli_fetch(struct cli *cli, unsigned revision, struct lyd_node **conf, unsigned *number,
 	       int *status)
@@ -60,25 +36,6 @@ bool cli_fetch(struct cli *cli, unsigned revision, struct lyd_node **conf, unsig
 	return ok;
 }
 
-const struct lyd_node *cli_running(struct cli *cli)
-{
-	struct lyd_node *conf;
-	unsigned number;
-	int status;
-
-	if (!cli->admin) /* what it may see has its secrets hidden, and is no config any more */
-		return NULL;
-	if (cli->running && cli->running_revision == cli->revision)
-		return cli->running;
-	conf_free(cli->running);
-	cli->running = NULL;
-	if (cli_fetch(cli, 0, &conf, &number, &status)) {
-		cli->running = conf;
-		cli->running_revision = number;
-	}
-	return cli->running;
-}
-
 /* ---- printing configs ---- */
 
 static enum text_form form_of(const struct cli *cli)
@@ -92,26 +49,11 @@ static enum text_form form_of(const struct cli *cli)
 	return forms[cli->display];
 }
 
-int cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path)
+void cli_print_config(struct cli *cli, const struct lyd_node *conf, const struct path *path)
 {
 	const struct text_style style = {.form = form_of(cli)};
-	const struct lyd_node *node;
 
-	if (!path->depth) {
-		text_print(conf, &style, &cli->out);
-		return CLI_OK;
-	}
-	node = path_find((struct lyd_node *)conf, path);
-	if (!node)
-		return CLI_OK; /* nothing is set there */
-	bool all = !path->values.count && !path->step[path->depth - 1].key &&
-		   (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST));
-	if (style.form == TEXT_BRACES && schema_is_inner(node->schema) && !all)
-		text_print(lyd_child(node), &style, &cli->out);
-	else
-		for (; node; node = all && style.form != TEXT_JSON ? conf_next(node) : NULL)
-			text_print_one(node, &style, &cli->out);
-	return CLI_OK;
+	text_print_part(conf, path, &style, &cli->out);
 }
 
 /* Walks a command's PATH from where we stand; says what is wrong with it. */
@@ -142,9 +84,9 @@ int edit_show(struct cli *cli, const struct args *args)
 
 	if (!walk(cli, args, false, &path))
 		return CLI_USAGE;
-	int status = cli_print_config(cli, cli->candidate, &path);
+	cli_print_config(cli, cli->candidate, &path);
 	path_free(&path);
-	return status;
+	return CLI_OK;
 }
 
 int edit_compare(struct cli *cli, const char *revision)
@@ -164,7 +106,7 @@ bool edit_has_changes(const struct cli *cli)
 {
 	struct buf unused = BUF_INIT;
 	bool changed = cli->mode == MODE_CONFIGURE &&
-		       compare_print(cli->base, cli->candidate, true, &unused);
+		       (cli->annotated || compare_print(cli->base, cli->candidate, true, &unused));
 
 	buf_free(&unused);
 	return changed;
@@ -172,11 +114,26 @@ bool edit_has_changes(const struct cli *cli)
 
 /* ---- in and out ---- */
 
-static void take_base(struct cli *cli, struct lyd_node *conf, unsigned revision)
+void edit_take_base(struct cli *cli, struct lyd_node *conf, unsigned revision)
 {
 	conf_free(cli->base);
 	cli->base = conf;
 	cli->base_revision = revision;
+	cli->annotated = false;
+}
+
+/* One session edits at a time. While gatepostd is down nobody keeps a lock. */
+static bool take_lock(struct cli *cli, int *status)
+{
+	if (cli->offline)
+		return true;
+	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "lock"), status);
+	if (!answer && *status == CLI_FAILED)
+		cli_say("'request lock break' takes it from them\n");
+	cli->lock_connection = client_connection(cli->client);
+	cli->lock_told = false;
+	json_decref(answer);
+	return answer;
 }
 
 int edit_configure(struct cli *cli, const struct args *args)
@@ -191,20 +148,64 @@ int edit_configure(struct cli *cli, const struct args *args)
 			cli->user);
 		return CLI_FAILED;
 	}
-	if (!cli_fetch(cli, 0, &conf, &revision, &status))
+	if (!take_lock(cli, &status) || !cli_fetch(cli, 0, &conf, &revision, &status))
 		return status;
 	cli->candidate = conf_copy(conf);
-	take_base(cli, conf, revision);
+	edit_take_base(cli, conf, revision);
 	cli->mode = MODE_CONFIGURE;
 	return CLI_OK;
+}
+
+void edit_keep_lock(struct cli *cli)
+{
+	json_t *answer;
+
+	if (cli->mode != MODE_CONFIGURE || cli->locked || cli->offline)
+		return;
+	if (cli->lock_connection == client_connection(cli->client)) {
+		if (!cli->lock_told)
+			cli_say("(your edit lock was broken: what you change cannot be "
+				"committed)\n");
+		cli->lock_told = true;
+		return;
+	}
+	/* gatepostd was restarted, or a wait was interrupted */
+	answer = client_ask(cli->client, json_pack("{s:s}", "verb", "lock"), NULL, NULL);
+	if (!json_is_true(json_object_get(answer, "ok")))
+		cli_say("(your edit lock is gone: %s)\n",
+			json_string_value(json_object_get(answer, "error")));
+	cli->lock_connection = client_connection(cli->client);
+	cli->lock_told = true;
+	json_decref(answer);
+}
+
+int edit_break_lock(struct cli *cli, const struct args *args)
+{
+	int status = CLI_OK;
+	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "break"), &status);
+	const char *user = json_string_value(json_object_get(answer, "user"));
+
+	(void)args;
+	if (answer)
+		buf_printf(&cli->out, user ? "the lock of %s is broken\n" : "nobody held it\n",
+			   user);
+	json_decref(answer);
+	/* Taken over by who edits; else nobody's. */
+	if (answer && cli->mode != MODE_CONFIGURE)
+		json_decref(
+			client_ask(cli->client, json_pack("{s:s}", "verb", "unlock"), NULL, NULL));
+	return status;
 }
 
 void edit_leave(struct cli *cli)
 {
 	conf_free(cli->candidate);
 	cli->candidate = NULL;
-	take_base(cli, NULL, 0);
+	edit_take_base(cli, NULL, 0);
 	path_free(&cli->edit);
+	if (cli->mode == MODE_CONFIGURE && !cli->offline)
+		json_decref(
+			client_ask(cli->client, json_pack("{s:s}", "verb", "unlock"), NULL, NULL));
 	cli->mode = MODE_OPERATE;
 }
 
@@ -232,6 +233,7 @@ int edit_discard(struct cli *cli, const struct args *args)
 	(void)args;
 	conf_free(cli->candidate);
 	cli->candidate = conf_copy(cli->base);
+	cli->annotated = false;
 	path_free(&cli->edit);
 	return CLI_OK;
 }
@@ -311,197 +313,116 @@ int edit_delete(struct cli *cli, const struct args *args)
 	return ok ? CLI_OK : CLI_FAILED;
 }
 
-static void take_candidate(struct cli *cli, struct lyd_node *conf)
+void edit_take_candidate(struct cli *cli, struct lyd_node *conf)
 {
 	conf_free(cli->candidate);
 	cli->candidate = conf;
 	path_free(&cli->edit);
 }
 
-int edit_load(struct cli *cli, const struct args *args)
+void edit_merge_candidate(struct cli *cli, struct lyd_node *conf)
 {
-	const char *path = arg_get(args, "FILE");
-	struct buf text = BUF_INIT, error = BUF_INIT;
-	struct lyd_node *conf;
-	int status = CLI_FAILED;
-
-	if (!buf_read_file(&text, path, TEXT_MAX)) {
-		cli_say("cannot read %s: %s\n", path, strerror(errno));
-	} else if (!text_parse(cli->model, buf_str(&text), text.len, &conf, &error)) {
-		cli_say("%s is not loaded; the candidate is what it was:\n", path);
-		say_faults(buf_str(&error), buf_str(&text));
-	} else {
-		take_candidate(cli, conf);
-		status = CLI_OK;
-	}
-	buf_free(&text);
-	buf_free(&error);
-	return status;
+	if (lyd_merge_siblings(&cli->candidate, conf, LYD_MERGE_DESTRUCT) != LY_SUCCESS)
+		abort(); /* one schema, so only for want of memory */
+	path_free(&cli->edit);
 }
 
-int edit_save(struct cli *cli, const struct args *args)
-{
-	const char *path = arg_get(args, "FILE");
-	struct buf text = BUF_INIT;
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+/* ---- rearranging ---- */
 
-	text_print(cli->candidate, NULL, &text);
-	bool ok = fd >= 0 && write(fd, buf_str(&text), text.len) == (ssize_t)text.len;
+/* "PATH... to NAME": what is before the last "to". */
+static bool split_at(const struct args *args, const char *const *words, struct args *what,
+		     const char **word, const char **behind)
+{
+	*what = *args;
+	if (args->rest_count < 2)
+		return false;
+	*behind = args->rest[args->rest_count - 1];
+	*word = args->rest[args->rest_count - 2];
+	what->rest_count -= 2;
+	for (; *words; words++)
+		if (!strcmp(*words, *word))
+			return true;
+	return false;
+}
+
+static int finish(struct path *path, struct buf *why, bool ok)
+{
 	if (!ok)
-		cli_say("cannot write %s: %s\n", path, strerror(errno));
-	if (fd >= 0 && close(fd) != 0 && ok) {
-		cli_say("cannot write %s: %s\n", path, strerror(errno));
-		ok = false;
-	}
-	buf_free(&text);
+		cli_say("%s\n", buf_str(why));
+	path_free(path);
+	buf_free(why);
 	return ok ? CLI_OK : CLI_FAILED;
 }
 
-/* ---- rollback ---- */
-
-static bool read_number(const char *text, unsigned max, unsigned *number)
+static int usage(const char *example)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (!isdigit((unsigned char)*text) || *end || n > max)
-		return false;
-	*number = (unsigned)n;
-	return true;
+	cli_say("more is needed, as in: %s\n", example);
+	return CLI_USAGE;
 }
 
-int edit_rollback(struct cli *cli, const struct args *args)
+int edit_rename(struct cli *cli, const struct args *args)
 {
-	struct lyd_node *conf;
-	unsigned number;
-	int status;
+	static const char *const words[] = {"to", NULL};
+	struct buf why = BUF_INIT;
+	const char *word, *name;
+	unsigned references;
+	struct args what;
+	struct path path;
 
-	if (!read_number(arg_get(args, "REVISION"), UINT32_MAX, &number)) {
-		cli_say("\"%s\": not a revision; 'show revisions' lists them\n",
-			arg_get(args, "REVISION"));
+	if (!split_at(args, words, &what, &word, &name))
+		return usage("rename servers web1 to web2");
+	if (!walk(cli, &what, false, &path))
 		return CLI_USAGE;
-	}
-	if (!cli_fetch(cli, number, &conf, NULL, &status))
-		return status;
-	take_candidate(cli, conf);
-	return CLI_OK;
+	bool ok = conf_rename(cli->candidate, &path, name, &references, &why);
+	if (ok && references)
+		buf_printf(&cli->out, "%u reference%s to it changed too\n", references,
+			   references == 1 ? "" : "s");
+	return finish(&path, &why, ok);
 }
 
-static int say_revision(struct cli *cli, json_t *answer, const char *fmt)
+int edit_copy(struct cli *cli, const struct args *args)
 {
-	cli->revision = (unsigned)json_integer_value(json_object_get(answer, "revision"));
-	buf_printf(&cli->out, "revision %u %s\n", cli->revision, fmt);
-	json_decref(answer);
-	return CLI_OK;
-}
+	static const char *const words[] = {"to", NULL};
+	struct buf why = BUF_INIT;
+	const char *word, *name;
+	struct args what;
+	struct path path;
 
-int edit_rollback_now(struct cli *cli, const struct args *args)
-{
-	int status;
-	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "back"), &status);
-
-	(void)args;
-	return answer ? say_revision(cli, answer, "is in force again") : status;
-}
-
-int edit_confirm(struct cli *cli, const struct args *args)
-{
-	int status;
-	json_t *answer = cli_ask(cli, json_pack("{s:s}", "verb", "confirm"), &status);
-
-	(void)args;
-	return answer ? say_revision(cli, answer, "is confirmed and kept") : status;
-}
-
-/* ---- commit ---- */
-
-/* "90", "90s", "5m" */
-static bool read_seconds(const char *text, unsigned *seconds)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-	unsigned long unit = !strcmp(end, "m") ? 60 : 1;
-
-	if (!isdigit((unsigned char)*text) ||
-	    (*end && strcmp(end, "s") != 0 && strcmp(end, "m") != 0) || n == 0 || n > 86400)
-		return false;
-	*seconds = (unsigned)(n * unit);
-	return true;
-}
-
-/* Asks, and puts the lines that faults name beside them. NULL after a failure. */
-static json_t *ask_about_text(struct cli *cli, json_t *request, const struct buf *text, int *status)
-{
-	json_object_set_new(request, "text", json_stringn(buf_str(text), text->len));
-	json_t *answer = client_ask(cli->client, request, NULL, NULL);
-
-	if (json_is_true(json_object_get(answer, "ok")))
-		return answer;
-	cli_say("nothing was changed:\n");
-	say_faults(json_string_value(json_object_get(answer, "error")), buf_str(text));
-	/* A commit by somebody else is told once; the next one knows of it. */
-	json_t *revision = json_object_get(answer, "revision");
-	if (revision && json_integer_value(revision))
-		cli->base_revision = (unsigned)json_integer_value(revision);
-	*status = json_object_get(answer, "unreachable") ? CLI_UNREACHABLE : CLI_FAILED;
-	json_decref(answer);
-	return NULL;
-}
-
-int edit_commit_check(struct cli *cli, const struct args *args)
-{
-	struct buf text = BUF_INIT;
-	int status = CLI_OK;
-
-	(void)args;
-	text_print(cli->candidate, NULL, &text);
-	json_t *answer = ask_about_text(cli, json_pack("{s:s}", "verb", "check"), &text, &status);
-	if (answer)
-		buf_appends(&cli->out, "this would commit\n");
-	json_decref(answer);
-	buf_free(&text);
-	return status;
-}
-
-static void say_committed(struct cli *cli, const json_t *answer, unsigned confirm_s)
-{
-	const char *notes = json_string_value(json_object_get(answer, "notes"));
-	unsigned revision = (unsigned)json_integer_value(json_object_get(answer, "revision"));
-	bool new = revision != cli->base_revision;
-
-	buf_printf(&cli->out, "revision %u is in force%s\n", revision,
-		   new ? "" : "; there was nothing new in it");
-	if (notes)
-		buf_appends(&cli->out, notes);
-	if (confirm_s && new)
-		buf_printf(
-			&cli->out,
-			"'confirm' within %u seconds keeps it; otherwise revision %u comes back\n",
-			confirm_s, cli->base_revision);
-	cli->revision = revision;
-}
-
-int edit_commit(struct cli *cli, const struct args *args)
-{
-	const char *comment = arg_get(args, "TEXT"), *wait = arg_get(args, "TIME");
-	struct buf text = BUF_INIT;
-	unsigned confirm_s = 0;
-	int status = CLI_OK;
-
-	if (wait && !read_seconds(wait, &confirm_s)) {
-		cli_say("\"%s\": not a time to wait: 90s or 5m\n", wait);
+	if (!split_at(args, words, &what, &word, &name))
+		return usage("copy servers web1 to web2");
+	if (!walk(cli, &what, false, &path))
 		return CLI_USAGE;
-	}
-	text_print(cli->candidate, NULL, &text);
-	json_t *request =
-		json_pack("{s:s s:s s:I s:I}", "verb", "commit", "comment", comment ? comment : "",
-			  "base", (json_int_t)cli->base_revision, "confirm", (json_int_t)confirm_s);
-	json_t *answer = ask_about_text(cli, request, &text, &status);
-	if (answer) {
-		say_committed(cli, answer, confirm_s);
-		take_base(cli, conf_copy(cli->candidate), cli->revision);
-	}
-	json_decref(answer);
-	buf_free(&text);
-	return status;
+	return finish(&path, &why, conf_copy_entry(cli->candidate, &path, name, &why));
+}
+
+int edit_insert(struct cli *cli, const struct args *args)
+{
+	static const char *const words[] = {"before", "after", NULL};
+	struct buf why = BUF_INIT;
+	const char *word, *anchor;
+	struct args what;
+	struct path path;
+
+	if (!split_at(args, words, &what, &word, &anchor))
+		return usage("insert system name-server 192.0.2.2 before 192.0.2.1");
+	if (!walk(cli, &what, false, &path))
+		return CLI_USAGE;
+	return finish(&path, &why,
+		      conf_move(cli->candidate, &path, anchor, !strcmp(word, "before"), &why));
+}
+
+int edit_annotate(struct cli *cli, const struct args *args)
+{
+	struct args what = *args;
+	struct buf why = BUF_INIT;
+	struct path path;
+
+	if (args->rest_count < 2)
+		return usage("annotate servers web1 \"the shop\"");
+	what.rest_count--;
+	if (!walk(cli, &what, false, &path))
+		return CLI_USAGE;
+	bool ok = conf_annotate(cli->candidate, &path, args->rest[what.rest_count], &why);
+	cli->annotated = cli->annotated || ok;
+	return finish(&path, &why, ok);
 }

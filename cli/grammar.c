@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIXED_MAX = 6, OPTIONS_MAX = 6, TOKEN_MAX = 24 };
+enum { FIXED_MAX = 8, OPTIONS_MAX = 6, TOKEN_MAX = 24 };
 
 struct option {
 	char word[TOKEN_MAX];

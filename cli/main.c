@@ -4,7 +4,8 @@
  *
  *	gatepost                        at a terminal, or a script on standard input
  *	gatepost show version           one command
- *	gatepost -c 'configure; set system host-name gw1; commit'   several; also how SSH calls it
+ *	gatepost -c 'configure; set system host-name gw1; commit'   several; also how SSH calls it,
+ *	                                or with them in SSH_ORIGINAL_COMMAND
  *
  * Where it runs a script it stops at the first command that fails. Exit status: 0 all went well,
  * 1 a command failed, 2 a command could not be understood, 3 gatepostd does not answer.
@@ -31,7 +32,7 @@
 enum { START_PATIENCE_MS = 10000 };
 
 struct options {
-	const char *control, *yang;
+	const char *control, *rescue, *yang;
 	const char *commands; /* of -c, or NULL */
 };
 
@@ -40,14 +41,19 @@ _Noreturn static void usage(FILE *out, int status)
 	fprintf(out, "gatepost [--control PATH] [--yang DIR] [-c COMMANDS | COMMAND...]\n"
 		     "  -c COMMANDS     several, with ; between them\n"
 		     "  --control PATH  gatepostd's socket (/run/gatepost/control.sock)\n"
+		     "  --rescue PATH   who keeps the store while gatepostd is down "
+		     "(/run/gatepost/rescue.sock)\n"
 		     "  --yang DIR      gatepost.yang (/usr/share/gatepost/yang)\n");
 	exit(status);
 }
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{"control", 1, NULL, 'C'}, {"yang", 1, NULL, 'y'}, {"help", 0, NULL, 'h'}, {0}};
+	static const struct option known[] = {{"control", 1, NULL, 'C'},
+					      {"rescue", 1, NULL, 'R'},
+					      {"yang", 1, NULL, 'y'},
+					      {"help", 0, NULL, 'h'},
+					      {0}};
 	int c;
 
 	/* '+': what follows the first word is a command's, options included. */
@@ -58,6 +64,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'C':
 			o->control = optarg;
+			break;
+		case 'R':
+			o->rescue = optarg;
 			break;
 		case 'y':
 			o->yang = optarg;
@@ -149,10 +158,15 @@ static int run(struct cli *cli, const struct options *o, char **words, int count
 {
 	int status;
 
+	/* A key in authorized_keys may force this program; what was asked for is then here. */
+	const char *script = o->commands ? o->commands
+			     : count     ? NULL
+					 : getenv("SSH_ORIGINAL_COMMAND");
+
 	if (cli->interactive)
 		return terminal_run(cli);
-	if (o->commands)
-		status = run_script(cli, o->commands);
+	if (script)
+		status = run_script(cli, script);
 	else if (count)
 		status = run_words(cli, words, count);
 	else
@@ -171,7 +185,8 @@ static void say_early(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = {"/run/gatepost/control.sock", "/usr/share/gatepost/yang", NULL};
+	struct options o = {"/run/gatepost/control.sock", "/run/gatepost/rescue.sock",
+			    "/usr/share/gatepost/yang", NULL};
 	struct cli cli = {.mode = MODE_OPERATE};
 	struct buf error = BUF_INIT;
 
@@ -179,9 +194,10 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
 	parse_options(&o, argc, argv);
-	cli.interactive =
-		!o.commands && optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	cli.interactive = !o.commands && optind == argc && !getenv("SSH_ORIGINAL_COMMAND") &&
+			  isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	cli.client = client_new(o.control);
+	cli.rescue = client_new(o.rescue);
 	if (cli.interactive)
 		client_await(cli.client, START_PATIENCE_MS, say_early);
 	cli_refresh(&cli);
@@ -193,9 +209,9 @@ int main(int argc, char **argv)
 	int status = run(&cli, &o, argv + optind, argc - optind);
 
 	edit_leave(&cli);
-	conf_free(cli.running);
 	grammar_free(cli.grammar);
 	client_free(cli.client);
+	client_free(cli.rescue);
 	model_close(cli.model);
 	buf_free(&cli.out);
 	buf_free(&error);

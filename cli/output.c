@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- pipes ---- */
@@ -76,7 +77,7 @@ bool pipes_read(char *const *words, size_t *count, size_t total, struct pipes *p
 {
 	size_t at = next_pipe(words, 0, total);
 
-	*pipes = (struct pipes){.filters = at};
+	*pipes = (struct pipes){.filters = at, .piped = at < total};
 	*count = at;
 	while (at < total) {
 		size_t stop = next_pipe(words, at + 1, total);
@@ -231,6 +232,34 @@ void output_show(const struct buf *text, bool page)
 		at += len + (at[len] == '\n');
 	}
 	write_out(from, (size_t)(at - from));
+}
+
+/* ---- answers ---- */
+
+bool output_json(struct cli *cli, const json_t *value)
+{
+	if (cli->display != DISPLAY_JSON)
+		return false;
+	char *text = json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	buf_printf(&cli->out, "%s\n", text ? text : "[]");
+	free(text);
+	return true;
+}
+
+const char *output_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+void output_time(json_int_t seconds, char out[32])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
 /* ---- tables ---- */

@@ -19,6 +19,7 @@
 
 struct pipes {
 	enum display display;
+	bool piped; /* there are some */
 	bool no_more;
 	bool compare;
 	const char *compare_with; /* a revision, or NULL */
@@ -41,6 +42,15 @@ bool pipes_filter(struct buf *text, char *const *words, size_t from, size_t tota
 
 /* To standard output; a screenful at a time when page is set and it is a terminal. */
 void output_show(const struct buf *text, bool page);
+
+/* ---- answers ---- */
+
+/* True when `| display json` was asked for, and done. */
+bool output_json(struct cli *cli, const json_t *value);
+/* A member that is a string, else "". */
+const char *output_text(const json_t *object, const char *name);
+/* Seconds since 1970 as "2026-11-23 18:04:05" (UTC). */
+void output_time(json_int_t seconds, char out[32]);
 
 /* ---- tables ---- */
 

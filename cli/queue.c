@@ -26,13 +26,6 @@ static json_t *ask(struct cli *cli, json_t *question, int *status)
 	return cli_ask(cli, json_pack("{s:s s:o}", "verb", "relay", "request", question), status);
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *s = json_string_value(json_object_get(object, name));
-
-	return s ? s : "";
-}
-
 /* The arguments that stand for members of the question. */
 static void add_which(json_t *question, const struct args *args)
 {
@@ -49,17 +42,6 @@ static void add_which(json_t *question, const struct args *args)
 					    json_string(arg_get(args, names[i].arg)));
 }
 
-static bool print_json(struct cli *cli, const json_t *value)
-{
-	if (cli->display != DISPLAY_JSON)
-		return false;
-	char *text = json_dumps(value, JSON_INDENT(2));
-	buf_appends(&cli->out, text ? text : "");
-	buf_appendc(&cli->out, '\n');
-	free(text);
-	return true;
-}
-
 int show_relay_waiting(struct cli *cli, const struct args *args)
 {
 	const char *count = arg_get(args, "COUNT");
@@ -70,7 +52,7 @@ int show_relay_waiting(struct cli *cli, const struct args *args)
 	add_which(question, args);
 	json_t *answer = ask(cli, question, &status);
 	const json_t *list = json_object_get(answer, "list");
-	if (answer && !print_json(cli, list))
+	if (answer && !output_json(cli, list))
 		table_print(list, waiting_columns, COUNT(waiting_columns), &cli->out);
 	json_decref(answer);
 	return status;
@@ -83,12 +65,12 @@ int show_relay_waiting_message(struct cli *cli, const struct args *args)
 
 	add_which(question, args);
 	json_t *answer = ask(cli, question, &status);
-	if (answer && !print_json(cli, answer)) {
+	if (answer && !output_json(cli, answer)) {
 		buf_printf(&cli->out, "Account %s, from %s, %lld bytes, waits for %lld s: %s\n",
-			   text_of(answer, "account"), text_of(answer, "sender"),
+			   output_text(answer, "account"), output_text(answer, "sender"),
 			   (long long)json_integer_value(json_object_get(answer, "size")),
 			   (long long)json_integer_value(json_object_get(answer, "age-s")),
-			   text_of(answer, "subject"));
+			   output_text(answer, "subject"));
 		table_print(json_object_get(answer, "recipients"), recipient_columns,
 			    COUNT(recipient_columns), &cli->out);
 	}
@@ -104,12 +86,12 @@ int show_relay_alarms(struct cli *cli, const struct args *args)
 	size_t i;
 
 	(void)args;
-	if (answer && !print_json(cli, list)) {
+	if (answer && !output_json(cli, list)) {
 		json_array_foreach(list, i, row)
 		{
 			buf_printf(&cli->out, "! %s: %s\n  %s\n  What to do: %s\n",
-				   text_of(row, "alarm"), text_of(row, "subject"),
-				   text_of(row, "says"), text_of(row, "mend"));
+				   output_text(row, "alarm"), output_text(row, "subject"),
+				   output_text(row, "says"), output_text(row, "mend"));
 		}
 		if (json_array_size(list) == 0)
 			buf_appends(&cli->out, "none\n");
@@ -146,7 +128,7 @@ int request_relay(struct cli *cli, const struct args *args)
 	if (!strcmp(word, "drain end"))
 		json_object_set_new(question, "end", json_true());
 	json_t *answer = ask(cli, question, &status);
-	if (answer && !print_json(cli, answer))
+	if (answer && !output_json(cli, answer))
 		print_done(answer, verb, &cli->out);
 	json_decref(answer);
 	return status;

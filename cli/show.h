@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the box and its relay are doing, asked of gatepostd and laid out for 80 columns. */
+/* What the box is doing, asked of gatepostd and laid out for 80 columns. */
 #ifndef GATEPOST_CLI_SHOW_H
 #define GATEPOST_CLI_SHOW_H
 
@@ -13,11 +13,9 @@ int show_revision(struct cli *cli, const struct args *args);
 int show_version(struct cli *cli, const struct args *args);
 int show_ruleset(struct cli *cli, const struct args *args);
 int show_alarms(struct cli *cli, const struct args *args);
-int show_relay_log(struct cli *cli, const struct args *args);
-int show_relay_message(struct cli *cli, const struct args *args);
-int show_relay(struct cli *cli, const struct args *args);
-int run_reload_relay(struct cli *cli, const struct args *args);
-int run_ping(struct cli *cli, const struct args *args);
+
+/* Rows of a "show", as its table. */
+void show_table(const char *what, const json_t *rows, struct buf *out);
 
 /* What somebody who logs in must know; nothing when all is well. */
 void show_greeting(struct cli *cli);

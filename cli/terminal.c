@@ -31,8 +31,9 @@ static char *prompt(EditLine *el)
 	struct cli *cli;
 
 	el_get(el, EL_CLIENTDATA, &cli);
-	snprintf(text, sizeof(text), "%s@%s%s ", *cli->user ? cli->user : "?",
-		 *cli->host ? cli->host : "gatepost", cli->mode == MODE_CONFIGURE ? "#" : ">");
+	snprintf(text, sizeof(text), "%s@%s%s%s ", *cli->user ? cli->user : "?",
+		 *cli->host ? cli->host : "gatepost", cli->offline ? "(offline)" : "",
+		 cli->mode == MODE_CONFIGURE ? "#" : ">");
 	return text;
 }
 
@@ -43,6 +44,7 @@ static void announce(struct cli *cli)
 
 	if (!cli_refresh(cli))
 		return;
+	edit_keep_lock(cli);
 	if (cli->waiting)
 		cli_say("(revision %u is undone in %d s; 'confirm' keeps it)\n", cli->waiting,
 			cli->waiting_seconds < 0 ? 0 : cli->waiting_seconds);

@@ -3,10 +3,9 @@
 
 #include "gateway/helper.h"
 #include "gateway/relay_call.h"
-#include "lib/addr.h"
+#include "gateway/tool.h"
 #include "lib/log.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -17,9 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define REQUEST_MAX    (2 * TEXT_MAX) /* bytes: a whole config, escaped */
-#define CLIENTS_MAX    64
-#define PING_COUNT_MAX 100
+#define REQUEST_MAX (2 * TEXT_MAX) /* bytes: a whole config, escaped */
+#define CLIENTS_MAX 64
 /* A helper's output waits in memory for a client that does not read it; more than this ends it. */
 #define OUTPUT_MAX ((size_t)4 << 20)
 
@@ -124,9 +122,9 @@ static void relay_answered(void *arg, json_t *answer)
 
 static void ask_relay(struct client *k, const json_t *request)
 {
-	static const char *const for_readers[] = {"log",       "queue",       "message",
-						  "show",      "status",      "statistics",
-						  "listeners", "certificate", "alarms"};
+	static const char *const for_readers[] = {
+		"log",       "queue",       "message", "show",         "status",    "statistics",
+		"listeners", "certificate", "alarms",  "suppressions", "shut-list", "keys"};
 	const json_t *question = json_object_get(request, "request");
 	const char *verb = json_string_value(json_object_get(question, "verb"));
 	const struct lyd_node *relay = conf_top(commit_running(k->control->gate->commit), "relay");
@@ -170,43 +168,23 @@ static void helper_ended(void *arg, int status)
 	client_send(k, json_pack("{s:b s:i}", "ok", 1, "status", status));
 }
 
-/* An address or a host name: nothing that the program could take for an option. */
-static bool is_host(const char *s)
-{
-	struct addr a;
-
-	if (addr_parse(s, &a))
-		return true;
-	if (!isalnum((unsigned char)*s) || strlen(s) > 253)
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.' && *s != '_')
-			return false;
-	return true;
-}
-
-static void start_ping(struct client *k, const json_t *request)
+static void start_tool(struct client *k, const char *verb, const json_t *request)
 {
 	static const struct helper_events events = {helper_output, helper_ended};
-	const char *host = json_string_value(json_object_get(request, "host"));
-	json_int_t n = json_integer_value(json_object_get(request, "count"));
 	struct buf error = BUF_INIT;
-	char name[] = "ping", option[] = "-c", count[16];
+	struct words argv;
 
-	if (!host || !is_host(host)) {
-		client_send(k, verb_failure("not an address or host name\n"));
-		return;
+	if (tool_command(verb, request, commit_running(k->control->gate->commit), &argv, &error)) {
+		char **list = realloc(argv.list, (argv.count + 1) * sizeof(*list));
+		if (!list)
+			abort();
+		list[argv.count] = NULL;
+		argv.list = list;
+		k->helper = helper_start(k->control->loop, list, &events, k, &error);
 	}
-	snprintf(count, sizeof(count), "%d",
-		 n < 1                ? 5
-		 : n > PING_COUNT_MAX ? PING_COUNT_MAX
-				      : (int)n);
-	char *copy = strdup(host);
-	char *const argv[] = {name, option, count, copy, NULL};
-	k->helper = helper_start(k->control->loop, argv, &events, k, &error);
-	free(copy);
 	if (!k->helper)
 		client_send(k, verb_failure("%s", buf_str(&error)));
+	words_free(&argv);
 	buf_free(&error);
 }
 
@@ -279,7 +257,7 @@ static void client_request(struct client *k, const json_t *request)
 	} else if (!strcmp(verb->name, "relay")) {
 		ask_relay(k, request);
 	} else {
-		start_ping(k, request);
+		start_tool(k, verb->name, request);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/verbs.h"
 
-#include "gateway/oper.h"
+#include "gateway/sights.h"
 #include "lib/log.h"
 
 #include <stdarg.h>
@@ -79,10 +79,39 @@ static json_t *answer_status(struct gate *g, const struct peer *peer, const json
 	return answer;
 }
 
-/* JSON has no way to hide a part of it that could be read back, so it is for administrators. */
-static json_t *config_in_form(const struct lyd_node *conf, const struct peer *peer,
-			      const char *form, unsigned revision)
+/* The part that a path of words leads to. NULL when it was printed, else what is wrong with it. */
+static json_t *print_part(const struct gate *g, const struct lyd_node *conf, const json_t *words,
+			  const struct text_style *style, struct buf *out)
 {
+	struct words list = {0};
+	struct buf why = BUF_INIT;
+	struct path path = {0};
+	json_t *wrong = NULL;
+	size_t bad;
+
+	for (size_t i = 0; i < json_array_size(words); i++) {
+		const char *word = json_string_value(json_array_get(words, i));
+		words_add(&list, word ? word : "");
+	}
+	if (path_walk(model_schema(g->model), NULL, list.list, list.count, false, &path, &bad,
+		      &why))
+		text_print_part(conf, &path, style, out);
+	else
+		wrong = verb_failure("%s%s%s\n", bad < list.count ? list.list[bad] : "",
+				     bad < list.count ? ": " : "", buf_str(&why));
+	if (wrong)
+		json_object_set_new(wrong, "usage", json_true());
+	words_free(&list);
+	path_free(&path);
+	buf_free(&why);
+	return wrong;
+}
+
+/* JSON has no way to hide a part of it that could be read back, so it is for administrators. */
+static json_t *config_in_form(const struct gate *g, const struct lyd_node *conf,
+			      const struct peer *peer, const json_t *request, unsigned revision)
+{
+	const char *form = text_of(request, "form");
 	struct text_style style = {.hide_secrets = !peer->admin};
 	struct buf text = BUF_INIT;
 
@@ -94,14 +123,18 @@ static json_t *config_in_form(const struct lyd_node *conf, const struct peer *pe
 		return verb_failure("\"%s\": not a form; it is text, set or json\n", form);
 	if (style.form == TEXT_JSON && style.hide_secrets)
 		return verb_failure("the config as JSON holds secrets; it is for administrators\n");
-	text_print(conf, &style, &text);
+	json_t *wrong = print_part(g, conf, json_object_get(request, "path"), &style, &text);
+	if (wrong) {
+		buf_free(&text);
+		return wrong;
+	}
 	json_t *answer = json_pack("{s:b s:I s:s%}", "ok", 1, "revision", (json_int_t)revision,
 				   "text", buf_str(&text), text.len);
 	buf_free(&text);
 	return answer;
 }
 
-static json_t *old_config(struct gate *g, const struct peer *peer, const char *form,
+static json_t *old_config(struct gate *g, const struct peer *peer, const json_t *request,
 			  unsigned revision)
 {
 	struct buf text = BUF_INIT, error = BUF_INIT;
@@ -110,7 +143,7 @@ static json_t *old_config(struct gate *g, const struct peer *peer, const char *f
 
 	if (confstore_load(g->store, revision, NULL, &text, &error) &&
 	    text_parse(g->model, buf_str(&text), text.len, &conf, &error))
-		answer = config_in_form(conf, peer, form, revision);
+		answer = config_in_form(g, conf, peer, request, revision);
 	else
 		answer = failure_of(&error);
 	conf_free(conf);
@@ -120,12 +153,12 @@ static json_t *old_config(struct gate *g, const struct peer *peer, const char *f
 
 static json_t *answer_config(struct gate *g, const struct peer *peer, const json_t *request)
 {
-	const char *form = text_of(request, "form");
 	unsigned revision = number_of(request, "revision");
 
 	if (revision && revision != commit_revision(g->commit))
-		return old_config(g, peer, form, revision);
-	return config_in_form(commit_running(g->commit), peer, form, commit_revision(g->commit));
+		return old_config(g, peer, request, revision);
+	return config_in_form(g, commit_running(g->commit), peer, request,
+			      commit_revision(g->commit));
 }
 
 static json_t *answer_revisions(struct gate *g, const struct peer *peer, const json_t *request)
@@ -148,105 +181,6 @@ static json_t *answer_revisions(struct gate *g, const struct peer *peer, const j
 	}
 	free(list);
 	return json_pack("{s:b s:o}", "ok", 1, "rows", rows);
-}
-
-/* ---- show ---- */
-
-static json_t *see_interfaces(struct gate *g, struct buf *error)
-{
-	return oper_interfaces(commit_running(g->commit), error);
-}
-
-static json_t *see_routes(struct gate *g, struct buf *error)
-{
-	(void)g;
-	return oper_routes(error);
-}
-
-static json_t *see_neighbours(struct gate *g, struct buf *error)
-{
-	(void)g;
-	return oper_neighbours(error);
-}
-
-static json_t *see_firewall(struct gate *g, struct buf *error)
-{
-	(void)g;
-	return oper_counters(error);
-}
-
-static json_t *see_services(struct gate *g, struct buf *error)
-{
-	return oper_services(g->services, error);
-}
-
-static json_t *see_version(struct gate *g, struct buf *error)
-{
-	(void)error;
-	return json_pack("[o]", oper_version(g->release));
-}
-
-static json_t *see_ruleset(struct gate *g, struct buf *error)
-{
-	struct buf text = BUF_INIT;
-
-	(void)error;
-	apply_print_ruleset(g->apply, &text);
-	json_t *rows = json_pack("[{s:s%}]", "text", buf_str(&text), text.len);
-	buf_free(&text);
-	return rows;
-}
-
-static json_t *new_alarm(const char *name, const char *says, const char *mend)
-{
-	return json_pack("{s:s s:s s:s}", "alarm", name, "says", says, "mend", mend);
-}
-
-static json_t *see_alarms(struct gate *g, struct buf *error)
-{
-	json_t *rows = json_array();
-	const char *closed = commit_closed(g->commit);
-	struct unconfirmed u;
-
-	(void)error;
-	if (closed)
-		json_array_append_new(rows,
-				      new_alarm("forwarding closed", closed,
-						"mend the config and commit, or 'rollback N' to an "
-						"older one and commit"));
-	if (commit_waiting(g->commit, &u)) {
-		struct buf says = BUF_INIT;
-		buf_printf(&says, "revision %u is undone in %lld seconds", u.number,
-			   (long long)(u.deadline_s - time(NULL)));
-		json_array_append_new(rows, new_alarm("commit not confirmed", buf_str(&says),
-						      "'confirm' keeps it"));
-		buf_free(&says);
-	}
-	return rows;
-}
-
-static const struct sight {
-	const char *what;
-	json_t *(*see)(struct gate *g, struct buf *error);
-} sights[] = {
-	{"interfaces", see_interfaces}, {"routes", see_routes},   {"neighbours", see_neighbours},
-	{"firewall", see_firewall},     {"ruleset", see_ruleset}, {"services", see_services},
-	{"version", see_version},       {"alarms", see_alarms},
-};
-
-static json_t *answer_show(struct gate *g, const struct peer *peer, const json_t *request)
-{
-	const char *what = text_of(request, "what");
-	struct buf error = BUF_INIT;
-
-	(void)peer;
-	for (size_t i = 0; i < sizeof(sights) / sizeof(*sights); i++) {
-		if (strcmp(sights[i].what, what) != 0)
-			continue;
-		json_t *rows = sights[i].see(g, &error);
-		return rows ? json_pack("{s:b s:o}", "ok", 1, "rows", rows) : failure_of(&error);
-	}
-	return verb_failure("there is nothing to show of that name\n");
 }
 
 /* ---- changing ---- */
@@ -353,9 +287,13 @@ static const struct verb verbs[] = {
 	{"status", false, answer_status},
 	{"config", false, answer_config},
 	{"revisions", false, answer_revisions},
-	{"show", false, answer_show},
+	{"show", false, sights_show},
+	{"offers", false, sights_offers},
+	{"test-policy", false, sights_test_policy},
 	{"relay", false, NULL},
 	{"ping", false, NULL},
+	{"traceroute", false, NULL},
+	{"capture", true, NULL},
 	{"check", true, answer_check},
 	{"commit", true, answer_commit},
 	{"confirm", true, answer_confirm},

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the control socket can be asked, one table. A request is {"verb":NAME, ...}; an answer is
- * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}.
+ * {"ok":true, ...} or {"ok":false,"error":"one line for each fault"}; "usage" stands beside "error"
+ * when the request itself makes no sense.
  *
  *	status                                 host, user, admin, revision, closed, waiting,
  *	                                       lock {user, terminal, since, yours}, tidy: nothing
  *	                                       of the last commit is left to do
- *	config    [form] [revision]            text; form: text (default), set, json
+ *	config    [form] [revision] [path]     text; form: text (default), set, json
  *	check     text                         would it commit?
  *	commit    text [comment] [confirm] [base]      revision, notes
  *	confirm                                keeps the commit that waits
@@ -15,9 +16,11 @@
  *	unlock                                 gives it back
  *	break                                  takes it from whoever holds it
  *	revisions                              rows
- *	show      what                         rows
+ *	show      what [server] [limit]        rows
+ *	offers    path [partial]               rows: what the config has behind those words
+ *(offer.h) test-policy  from to protocol [port] [text]    rows: which line decides (explain.h)
  *	relay     request                      handed on to the relay, its answer as it is
- *	ping      host [count]                 {"output":...} lines, then {"ok":...,"status":...}
+ *	ping, traceroute, capture (tool.h)     {"output":...} lines, then {"ok":...,"status":...}
  *
  * Readers may ask what changes nothing, and see no secrets; the rest is for administrators.
  */

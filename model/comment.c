@@ -47,6 +47,14 @@ void comment_add_below(struct lyd_node *node, const char *text)
 	comment_add(node, COMMENT_AFTER, text);
 }
 
+void comment_remove(struct lyd_node *node, enum comment_slot slot)
+{
+	struct lyd_meta *meta = find(node, slot);
+
+	if (meta)
+		lyd_free_meta_single(meta);
+}
+
 const char *comment_get(const struct lyd_node *node, enum comment_slot slot)
 {
 	const struct lyd_meta *meta = find(node, slot);

@@ -22,6 +22,7 @@ enum comment_slot {
 void comment_add(struct lyd_node *node, enum comment_slot slot, const char *text);
 /* In COMMENT_AFTER, on lines of its own; its first line is left to what stands behind '}'. */
 void comment_add_below(struct lyd_node *node, const char *text);
+void comment_remove(struct lyd_node *node, enum comment_slot slot);
 /* NULL when there is none. */
 const char *comment_get(const struct lyd_node *node, enum comment_slot slot);
 bool comment_any(const struct lyd_node *node);

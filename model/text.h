@@ -21,6 +21,7 @@
 
 #include "lib/buf.h"
 #include "model/model.h"
+#include "model/path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,10 @@ void text_print(const struct lyd_node *siblings, const struct text_style *style,
 /* One node with what is below it; of a leaf-list only this value. As JSON, siblings of its name
  * come along. */
 void text_print_one(const struct lyd_node *node, const struct text_style *style, struct buf *out);
+/* What a path leads to: what is inside a container or entry (as braces), else the node itself, or
+ * all entries of a list. Nothing when nothing is set there. */
+void text_print_part(const struct lyd_node *conf, const struct path *path,
+		     const struct text_style *style, struct buf *out);
 /* True when the node was set by somebody: not a default, not an empty shell of a container. */
 bool text_is_set(const struct lyd_node *node);
 

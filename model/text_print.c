@@ -334,3 +334,22 @@ void text_print_one(const struct lyd_node *node, const struct text_style *style,
 	}
 	buf_free(&path);
 }
+
+void text_print_part(const struct lyd_node *conf, const struct path *path,
+		     const struct text_style *style, struct buf *out)
+{
+	if (!path->depth) {
+		text_print(conf, style, out);
+		return;
+	}
+	const struct lyd_node *node = path_find((struct lyd_node *)conf, path);
+	if (!node)
+		return;
+	bool all = !path->values.count && !path->step[path->depth - 1].key &&
+		   (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST));
+	if (style->form == TEXT_BRACES && schema_is_inner(node->schema) && !all)
+		text_print(lyd_child(node), style, out);
+	else
+		for (; node; node = all && style->form != TEXT_JSON ? conf_next(node) : NULL)
+			text_print_one(node, style, out);
+}

@@ -202,6 +202,8 @@ static void tell_not_tracked(const struct parcel *p, const char *why)
 		.sender = e->sender,
 		.rcpt = e->recipients[p->first].address,
 		.subject = e->subject,
+		.campaign = e->campaign,
+		.tags = e->tags,
 		.detail = (char *)why,
 		.size = e->size,
 	};

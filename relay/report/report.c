@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "relay/process.h"
 #include "relay/report/follow.h"
+#include "relay/report/keeper.h"
 #include "relay/report/question.h"
 
 #include <errno.h>
@@ -138,6 +139,11 @@ static void answer(struct channel *c, struct message *m)
 {
 	struct buf text = BUF_INIT;
 
+	if (keeper_answer(m->payload, m->len, &text)) {
+		channel_send(c, MSG_CONTROL_ANSWER, m->id, &text, -1);
+		buf_free(&text);
+		return;
+	}
 	catch_up();
 	struct follower_counts counts = follower_counts(report.follower);
 	struct question_facts facts = {
@@ -198,6 +204,7 @@ static void report_open(struct process *p)
 	if (report.torn)
 		log_warn("the journal of events ended in %llu bytes of a torn record",
 			 (unsigned long long)report.torn);
+	keeper_open(p);
 	ev_prepare_init(&report.batch, on_batch);
 	ev_prepare_start(p->loop, &report.batch);
 	ev_timer_init(&report.again, on_again, WRITE_AGAIN_S, WRITE_AGAIN_S);
@@ -209,8 +216,8 @@ static void report_open(struct process *p)
 static void report_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
 {
 	(void)p;
-	(void)peer;
 	(void)index;
+	keeper_peer_up(peer, c);
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		if (!report.peers[i].c) {
 			report.peers[i].c = c;
@@ -236,6 +243,7 @@ static void report_peer_down(struct process *p, enum role_id peer, unsigned inde
 	(void)p;
 	(void)peer;
 	(void)index;
+	keeper_peer_down(c);
 	if (i < PEERS_MAX)
 		memset(&report.peers[i], 0, sizeof(report.peers[i]));
 }
@@ -248,6 +256,7 @@ static void take_event(struct channel *c, const struct message *m)
 	if (i == PEERS_MAX)
 		return;
 	if (event_decode(m->payload, m->len, &e) && events_add(report.events, m->payload, m->len)) {
+		keeper_event(&e);
 		event_clear(&e);
 	} else {
 		event_clear(&e);
@@ -275,6 +284,7 @@ static void report_stop(struct process *p)
 	write_batch();
 	if (!events_sync(report.events))
 		log_error("the journal of events cannot be synced: %s", strerror(errno));
+	keeper_close();
 	follower_free(report.follower);
 	events_close(report.events);
 	process_exit(p);

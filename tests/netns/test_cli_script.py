@@ -180,15 +180,36 @@ def test_commit_confirmed_and_confirm(gate):
     assert gate.ask("status")["host"] == "gw2"
 
 
+def editing(gate, name):
+    """Somebody who has begun to edit, and waits."""
+    one = subprocess.Popen(gate.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    one.stdin.write(f"configure\nset system host-name {name}\nrun show version\n")
+    one.stdin.flush()
+    assert "UP" in iter_until(one.stdout, "UP")
+    return one
+
+
 def test_two_people_do_not_overwrite_each_other_unknowingly(gate):
-    first = subprocess.Popen(gate.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
-    first.stdin.write("configure\nset system host-name first\nrun show version\n")
-    first.stdin.flush()
-    assert "UP" in iter_until(first.stdout, "UP")
-    gate.do("configure; set system host-name second; commit")
-    _, errors = first.communicate("commit\n")
+    with editing(gate, "first") as first:
+        gate.restart()  # and with it the lock is gone
+        gate.do("configure; set system host-name second; commit")
+        _, errors = first.communicate("commit\n")
     assert first.returncode == FAILED and "revision 2 was committed since" in errors
+    assert gate.ask("status")["host"] == "second"
+
+
+def test_who_edits_keeps_others_out_until_an_administrator_breaks_the_lock(gate):
+    with editing(gate, "first") as first:
+        got = gate.cli("-c", "configure; set system host-name second; commit")
+        assert got.returncode == FAILED and "root edits the config since" in got.stderr
+        assert "'request lock break' takes it from them" in got.stderr
+        gate.do("show configuration; test policy from 192.0.2.1 to web1 tcp 80")  # may look
+        assert gate.do("request lock break; configure; set system host-name second; commit; exit; "
+                       "request lock break") == \
+            "the lock of root is broken\nrevision 2 is in force\nnobody held it\n"
+        _, errors = first.communicate("commit\n")
+    assert first.returncode == FAILED and "root broke your lock" in errors
     assert gate.ask("status")["host"] == "second"
 
 

@@ -44,9 +44,20 @@ static const struct {
 	 "\"acount\": not known here; did you mean \"account\"?\n"},
 	{MODE_OPERATE, "show firewall", "show firewall"},
 	{MODE_OPERATE, "show firewall ruleset", "show firewall ruleset"},
+	{MODE_OPERATE, "show flows limit 5 server web1",
+	 "show flows [server SERVER] [limit COUNT]; COUNT=5; SERVER=web1"},
+	{MODE_OPERATE, "test policy from 192.0.2.1 to web1 tcp 443",
+	 "test policy from A to B tcp PORT; A=192.0.2.1; B=web1; PORT=443"},
+	{MODE_OPERATE, "test policy from 192.0.2.1 to web1", "more is needed: tcp, udp, icmp\n"},
+	{MODE_OPERATE, "load - comment new",
+	 "load FILE [comment TEXT] [confirmed TIME]; FILE=-; TEXT=new"},
+	{MODE_CONFIGURE, "load terminal", "load terminal"},
+	{MODE_CONFIGURE, "load merge new.conf", "load merge FILE; FILE=new.conf"},
+	{MODE_CONFIGURE, "rename servers web1 to web2", "rename PATH...; servers; web1; to; web2"},
 	{MODE_OPERATE, "show",
 	 "more is needed: configuration, interfaces, routes, neighbours, "
-	 "firewall, services, version, alarms, revisions, revision, relay\n"},
+	 "firewall, flows, services, version, boot, temperature, alarms, revisions, revision, "
+	 "relay\n"},
 	{MODE_OPERATE, "show configuration servers web1",
 	 "show configuration PATH...; servers; web1"},
 	{MODE_OPERATE, "ping", "more is needed: HOST\n"},
@@ -55,8 +66,9 @@ static const struct {
 	{MODE_OPERATE, "ping show", "ping HOST [count COUNT]; HOST=show"},
 	{MODE_OPERATE, "configure now", "\"now\": nothing may follow here\n"},
 	{MODE_OPERATE, "set system",
-	 "\"set\": not known here; known: show, request, ping, configure, rollback, "
-	 "confirm, help, exit, quit\n"},
+	 "\"set\": not known here; known: show, request, ping, traceroute, capture, test, "
+	 "configure, "
+	 "load, rollback, confirm, help, exit, quit\n"},
 	{MODE_OPERATE, "rollback 3", "\"3\": not known here; known: now\n"},
 	{MODE_CONFIGURE, "set servers web1", "set PATH...; servers; web1"},
 	{MODE_CONFIGURE, "set", "set PATH..."},
@@ -72,8 +84,8 @@ static const struct {
 	{MODE_CONFIGURE, "run show routes", "run COMMAND...; show; routes"},
 	{MODE_CONFIGURE, "e", "\"e\": could be edit, exit\n"},
 	{MODE_CONFIGURE, "",
-	 "more is needed: set, delete, edit, up, top, show, commit, discard, load, "
-	 "save, run, rollback, confirm, help, exit, quit\n"},
+	 "more is needed: test, set, delete, edit, up, top, show, rename, copy, insert, annotate, "
+	 "commit, discard, load, save, run, rollback, confirm, help, exit, quit\n"},
 };
 
 static void lines_mean_one_command_or_say_why_not(void **state)
@@ -106,7 +118,7 @@ static void what_may_come_next_is_known(void **state)
 		{"ping a", "END,count,"},
 		{"ping a count", "ARG COUNT,"},
 		{"ping a count 1", "END,"},
-		{"show firewall", "END,ruleset,"},
+		{"show firewall", "END,counters,log,ruleset,"},
 		{"show configuration", "END,REST PATH,"},
 		{"show configuration a b", "END,REST PATH,"},
 		{"nonsense", ""},

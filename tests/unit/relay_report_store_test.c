@@ -406,7 +406,8 @@ static void an_unfinished_transaction_is_followed_again(void **state)
 			  .peer = "",
 			  .url = "",
 			  .reason = "",
-			  .campaign = ""};
+			  .campaign = "",
+			  .tags = ""};
 
 	a_story(t, 1, "acme", "bob@example.org");
 	struct event_store *s = follower_store(t->follower);
