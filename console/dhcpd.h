@@ -7,12 +7,12 @@
  * as a client would, and stays silent for as long as some other server answers - on this question,
  * or to anybody else. So plugging the LAN port into an office's network by mistake harms nobody.
  *
- *	          link up            nobody answered
- *	  DOWN ───────────► LISTENING ─────────────► SERVING
- *	   ▲                    │  ▲                    │
- *	   │ link down          │  │ all quiet          │ another server answers
- *	   └── from each state  ▼  │                    │
- *	                       SILENT ◄─────────────────┘
+ *	         link up             nobody answered
+ *	  DOWN ----------> LISTENING ----------------> SERVING
+ *	   ^                |    ^                        |
+ *	   | link down,     |    | all quiet              | another server
+ *	   | from each      v    |                        | answers
+ *	   `-------------- SILENT <-----------------------'
  *
  * The lease belongs to one MAC until it ends (two minutes, and the client renews it after one), is
  * released, or the cable is pulled: the next laptop then has it.
