@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "console/port.h"
 
+#include "console/peers.h"
 #include "lib/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <lwip/etharp.h>
-#include <lwip/ethip6.h>
 #include <lwip/ip.h>
 #include <lwip/sys.h>
 #include <net/ethernet.h>
@@ -121,6 +120,30 @@ static err_t link_output(struct netif *netif, struct pbuf *chain)
 	return ERR_OK;
 }
 
+static err_t output(struct netif *netif, struct pbuf *packet, uint16_t type)
+{
+	const uint8_t *mac = peers_mac(packet->payload, packet->len);
+	struct eth_addr from, to;
+
+	if (!mac)
+		return ERR_RTE;
+	memcpy(&from, netif->hwaddr, MAC_LEN);
+	memcpy(&to, mac, MAC_LEN);
+	return ethernet_output(netif, packet, &from, &to, type);
+}
+
+static err_t output_ip4(struct netif *netif, struct pbuf *packet, const ip4_addr_t *to)
+{
+	(void)to;
+	return output(netif, packet, ETHTYPE_IP);
+}
+
+static err_t output_ip6(struct netif *netif, struct pbuf *packet, const ip6_addr_t *to)
+{
+	(void)to;
+	return output(netif, packet, ETHTYPE_IPV6);
+}
+
 /* ---- the interface ---- */
 
 static err_t init_netif(struct netif *netif)
@@ -129,8 +152,8 @@ static err_t init_netif(struct netif *netif)
 
 	netif->name[0] = 'l';
 	netif->name[1] = 'a';
-	netif->output = etharp_output;
-	netif->output_ip6 = ethip6_output;
+	netif->output = output_ip4;
+	netif->output_ip6 = output_ip6;
 	netif->linkoutput = link_output;
 	netif->mtu = MTU;
 	netif->hwaddr_len = MAC_LEN;
@@ -230,8 +253,10 @@ static void take(struct port *p, const uint8_t *frame, size_t n)
 	if (!copy)
 		return; /* lost, as on a wire */
 	pbuf_take(copy, frame, (u16_t)n);
+	peers_arrived(frame, n);
 	if (p->netif.input(copy, &p->netif) != ERR_OK)
 		pbuf_free(copy);
+	peers_done();
 }
 
 /* Whether the peer left the checksum to a card that nobody has. */

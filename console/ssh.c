@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "console/ssh.h"
 
+#include "console/peers.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -121,6 +122,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t why)
 		tcp_abort(pcb);
 		return ERR_ABRT;
 	}
+	peers_keep(pcb);
 	settle(s, pcb, pair[0]);
 	return ERR_OK;
 }
