@@ -40,6 +40,7 @@ const struct command commands[] = {
 	{"show temperature", "How warm the box is", OPERATE, show_rows},
 	{"show alarms", "What is wrong, and what to do", OPERATE, show_alarms},
 	{"show revisions", "Configs that were committed", OPERATE, show_revisions},
+	{"show audit", "Who gave which command, and what came of it", OPERATE, show_rows},
 	{"show revision", "One of them", OPERATE, NULL},
 	{"show revision REVISION", "One of them", OPERATE, show_revision},
 	{"show relay", "The mail relay", OPERATE, NULL},

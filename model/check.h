@@ -16,6 +16,8 @@
 void check_structure(const struct lyd_node *conf, struct faults *f);
 /* system, interfaces, groups, servers, policy (check_net.c). */
 void check_net(const struct lyd_node *conf, struct faults *f);
+/* system: users, alarms (check_system.c). */
+void check_system(const struct lyd_node *conf, struct faults *f);
 /* nat (check_nat.c). own: the box's own addresses, sorted. */
 struct addr_list;
 void check_nat(const struct lyd_node *conf, const struct addr_list *own, struct faults *f);
