@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frameflood DEVICE KIND TARGET-MAC TARGET-ADDRESS FRAMES PER-SECOND: frames for the LAN port's
- * tests, from random sources. Prints how many were sent.
+ * frameflood DEVICE KIND TARGET-MAC TARGET-ADDRESS FRAMES PER-SECOND: frames for the tests of the
+ * LAN port, from random sources. Prints how many were sent.
  */
 #include "console/dhcpmsg.h"
 #include "console/frame.h"
@@ -163,7 +163,8 @@ static uint64_t now_us(void)
 int main(int argc, char **argv)
 {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET};
-	uint8_t f[FRAME_SENT_MAX], *m = target_mac;
+	uint8_t f[FRAME_SENT_MAX];
+	unsigned char *m = target_mac;
 	size_t kind = 0;
 
 	if (argc != 7)
@@ -172,8 +173,8 @@ int main(int argc, char **argv)
 		kind++;
 	at.sll_ifindex = (int)if_nametoindex(argv[1]);
 	if (kind == sizeof(kinds) / sizeof(*kinds) || !at.sll_ifindex ||
-	    sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", m, m + 1, m + 2, m + 3, m + 4,
-		   m + 5) != MAC_LEN ||
+	    sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
+		   &m[5]) != MAC_LEN ||
 	    inet_pton(AF_INET, argv[4], target) != 1)
 		return 2;
 	unsigned long frames = strtoul(argv[5], NULL, 10), rate = strtoul(argv[6], NULL, 10);
