@@ -116,8 +116,7 @@ static bool is_ours(const struct tracking *t, const struct buf *url)
 	if (!t->o->host || !url_host(s, url->len, &start, &end))
 		return false;
 	size_t path = end + strcspn(s + end, "/");
-	if (!token_path(s + path, url->len - path, &kind, &text, &n) ||
-	    end - start >= sizeof(host))
+	if (!token_path(s + path, url->len - path, &kind, &text, &n) || end - start >= sizeof(host))
 		return false;
 	memcpy(host, s + start, end - start);
 	host[end - start] = '\0';
