@@ -17,6 +17,7 @@
 
 #define SETTLE_S   0.05 /* after the first notice: one change is many messages */
 #define MINUTE_S   60.0
+#define PATIENCE_S 0.5 /* after a failure; twice as long after each, up to a minute */
 #define READ_BYTES 65536
 
 struct drift {
@@ -27,7 +28,9 @@ struct drift {
 	ev_io rules, network, sysctls;
 	ev_timer settle;
 	bool look_at[APPLY_PARTS];
-	bool differs; /* told, and not mended */
+	bool differs;      /* told, and not mended */
+	double patience_s; /* then it is tried again */
+	double not_before; /* whatever is noticed meanwhile: trying makes notices of its own */
 	unsigned mends;
 	double minute_since;
 };
@@ -42,40 +45,66 @@ static bool may_mend(struct drift *d)
 		d->minute_since = now;
 		d->mends = 0;
 	}
-	return d->mends++ < DRIFT_MENDS_MAX;
+	return d->mends < DRIFT_MENDS_MAX;
+}
+
+static void look_later(struct drift *d, double seconds)
+{
+	ev_timer_stop(d->loop, &d->settle);
+	ev_timer_set(&d->settle, seconds, 0.0);
+	ev_timer_start(d->loop, &d->settle);
+}
+
+/* What could not be mended may be possible later, or who fights may have given up. */
+static void try_again_later(struct drift *d, bool fought)
+{
+	for (unsigned part = 0; part < APPLY_PARTS; part++)
+		d->look_at[part] = true;
+	d->patience_s = fought || d->patience_s * 2 > MINUTE_S ? MINUTE_S
+			: d->patience_s > 0                    ? d->patience_s * 2
+							       : PATIENCE_S;
+	d->not_before = ev_now(d->loop) + d->patience_s;
+	look_later(d, d->patience_s);
+}
+
+static bool compare(struct drift *d, struct buf *difference)
+{
+	bool same = true;
+
+	for (unsigned part = 0; part < APPLY_PARTS; part++)
+		if (d->look_at[part])
+			same = apply_verify(d->apply, part, difference) && same;
+	return same;
+}
+
+static bool mend(struct drift *d, struct buf *error)
+{
+	for (unsigned part = 0; part < APPLY_PARTS; part++)
+		if (d->look_at[part] && !apply_mend(d->apply, part, error))
+			return false;
+	d->mends++;
+	return true;
 }
 
 static void look(struct drift *d)
 {
 	struct buf difference = BUF_INIT, error = BUF_INIT;
-	bool same = true, mended = false;
+	bool same = compare(d, &difference), differed = d->differs;
+	bool fought = !same && !may_mend(d), mended = !same && !fought && mend(d, &error);
 
-	for (unsigned part = 0; part < APPLY_PARTS; part++)
-		if (d->look_at[part])
-			same = apply_verify(d->apply, part, &difference) && same;
-	if (!same && may_mend(d)) {
-		mended = true;
-		for (unsigned part = 0; part < APPLY_PARTS; part++)
-			if (d->look_at[part])
-				mended = apply_mend(d->apply, part, &error) && mended;
-	}
 	memset(d->look_at, 0, sizeof(d->look_at));
-	if (!same) {
-		if (error.len)
-			buf_printf(&difference, "it cannot be put back: %s", buf_str(&error));
-		d->differs = !mended;
-		d->found(d->arg, buf_str(&difference), mended);
-	} else if (d->differs) {
-		d->differs = false;
-		d->found(d->arg, "", true);
-	}
-	/* What could not be mended may be possible later, or its fighter may have given up. */
-	if (d->differs) {
-		for (unsigned part = 0; part < APPLY_PARTS; part++)
-			d->look_at[part] = true;
-		ev_timer_set(&d->settle, MINUTE_S, 0.0);
-		ev_timer_start(d->loop, &d->settle);
-	}
+	d->differs = !same && !mended;
+	if (d->differs)
+		try_again_later(d, fought);
+	else
+		d->patience_s = d->not_before = 0;
+	if (error.len)
+		buf_printf(&difference, "it cannot be put back: %s", buf_str(&error));
+	if (fought)
+		buf_appends(&difference, "it was put back again and again; somebody changes it\n");
+	/* Told once while it lasts. */
+	if ((!same && !(differed && d->differs)) || (same && differed))
+		d->found(d->arg, buf_str(&difference), !d->differs);
 	buf_free(&difference);
 	buf_free(&error);
 }
@@ -91,11 +120,11 @@ static void notice(struct drift *d, enum apply_part part)
 {
 	d->look_at[part] = true;
 	ev_now_update(d->loop);
-	if (ev_is_active(&d->settle) && ev_timer_remaining(d->loop, &d->settle) <= SETTLE_S)
-		return;
-	ev_timer_stop(d->loop, &d->settle);
-	ev_timer_set(&d->settle, SETTLE_S, 0.0);
-	ev_timer_start(d->loop, &d->settle);
+	double wait = d->not_before - ev_now(d->loop);
+	if (wait < SETTLE_S)
+		wait = SETTLE_S;
+	if (!ev_is_active(&d->settle) || ev_timer_remaining(d->loop, &d->settle) > wait)
+		look_later(d, wait);
 }
 
 /* ---- notices ---- */
@@ -190,6 +219,7 @@ void drift_committed(struct drift *d)
 	if (d->sysctls.fd >= 0)
 		apply_each_sysctl(d->apply, watch_sysctl, &d->sysctls.fd);
 	/* What could not be mended before is compared with what is meant now. */
+	d->not_before = 0;
 	if (d->differs)
 		notice(d, APPLY_NETWORK);
 }

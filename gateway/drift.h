@@ -8,7 +8,8 @@
  * them, so they are compared whenever something else about the network was told.
  *
  * A difference is mended by applying what is in force again. Where somebody undoes that again and
- * again, DRIFT_MENDS_MAX times in a minute, mending stops for a minute, and it is said.
+ * again, DRIFT_MENDS_MAX times in a minute, mending stops for a minute, and it is said. What cannot
+ * be mended (a device is gone) is tried again when the kernel tells something, and by and by.
  */
 #ifndef GATEPOST_GATEWAY_DRIFT_H
 #define GATEPOST_GATEWAY_DRIFT_H
