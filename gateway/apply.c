@@ -160,7 +160,7 @@ bool apply_mend(struct apply *a, enum apply_part part, struct buf *error)
 		return true;
 	if (part == APPLY_RULES)
 		return fw_apply(a->fw, ruleset_in_force(a), error) &&
-		       fw_verify(a->fw, ruleset_in_force(a), error);
+		       fw_verify(a->fw, ruleset_in_force(a), error) && fw_sweep(a->fw, error);
 	if (!net_apply(a->in_force.net, &undo, error))
 		return false;
 	net_undo_free(undo);

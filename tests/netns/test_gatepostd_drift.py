@@ -44,7 +44,7 @@ def state(host):
     got["links"] = re.findall(r"\d+: (\S+): <(\S*)> mtu (\d+)", got["links"])
     got["links"] = [(n, "UP" in flags.split(","), mtu) for n, flags, mtu in got["links"]]
     for name in ("addresses", "routes", "routes6", "neighbours"):
-        got[name] = sorted(re.sub(r"^\d+: |\bpref \S+", "", line)
+        got[name] = sorted(re.sub(r"^\d+: |\bpref \S+|(?<=eth1):\d+", "", line)
                            for line in got[name].splitlines() if "fe80::" not in line
                            and "multicast" not in line)
     got["more"] = host.run(["sysctl", "net.ipv4.conf.eth0.accept_redirects"]).stdout
