@@ -20,7 +20,7 @@
 
 #define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 #define STEP_MS     20000 /* for any one answer */
-#define PAUSE_S     10
+#define PAUSE_S     4
 
 /* ---- pure parts ---- */
 
