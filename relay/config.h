@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 /* work processes: everybody's and the accounts' own together, and the latter alone. */
-enum { CONFIG_WORKERS_MAX = 48, CONFIG_OWN_WORKERS_MAX = 32 };
+enum { CONFIG_WORKERS_MAX = 49, CONFIG_OWN_WORKERS_MAX = 32 };
 /* Bytes of a campaign's name, and of all tags with a comma between each two. */
 enum { CONFIG_LABEL_MAX = 127 };
 

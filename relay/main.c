@@ -34,7 +34,7 @@ enum {
 	LOCK_WAIT_S = STOP_BOUND_S,
 	CHANNEL_FD = 3,
 	LOCK_FD = 10,
-	CORES_MAX = CONFIG_WORKERS_MAX - CONFIG_OWN_WORKERS_MAX,
+	CORES_MAX = CONFIG_WORKERS_MAX - CONFIG_OWN_WORKERS_MAX - 1,
 };
 
 static struct {
@@ -230,7 +230,7 @@ refused:
 	return false;
 }
 
-/* One a core for everybody, and the accounts' own. */
+/* The express one, one a core for everybody, and the accounts' own. */
 static unsigned work_count(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -238,7 +238,7 @@ static unsigned work_count(void)
 
 	for (size_t i = 0; i < relay.config->account_count; i++)
 		count += relay.config->accounts[i].workers;
-	return count;
+	return count + 1;
 }
 
 static bool reload(struct buf *error)

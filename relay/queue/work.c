@@ -621,6 +621,7 @@ static void work_message(struct process *p, enum role_id from, struct channel *c
 const struct role work_role = {
 	.name = "work",
 	.patient = true,
+	.express = true,
 	.open = work_open,
 	.reload = work_reload,
 	.peer_up = work_peer_up,

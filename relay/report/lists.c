@@ -2,7 +2,7 @@
 #include "relay/report/lists.h"
 
 #include "lib/log.h"
-#include "relay/report/sqlite.h"
+#include "relay/report/vfs.h"
 #include "relay/spool/envelope.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ static int open_file(struct lists *l, const char *path)
 	int code = sqlite3_open_v2(path, &l->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				   sqlite_relative());
+				   report_vfs());
 
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(l->db, settings, NULL, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 #include "relay/report/sql.h"
-#include "relay/report/sqlite.h"
+#include "relay/report/vfs.h"
 #include "relay/spool/envelope.h"
 #include "relay/track/bot.h"
 
@@ -23,6 +23,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 			       "PRAGMA temp_store = MEMORY;"
 			       "PRAGMA mmap_size = 0;"
 			       "PRAGMA cache_size = -16384;"
+			       "PRAGMA wal_autocheckpoint = 4000;"
 			       "PRAGMA journal_size_limit = 16777216;"
 			       "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA cell_size_check = ON;";
@@ -123,7 +124,7 @@ struct event_store *event_store_open(const char *path, enum store_status *status
 	int code = sqlite3_open_v2(path, &s->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				   sqlite_relative());
+				   report_vfs());
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	*status = code == SQLITE_OK ? make_schema(s) : fail(s, code);
