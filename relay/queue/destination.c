@@ -234,6 +234,33 @@ static bool may_begin(void)
 	return may_send() && ledger_unconfirmed() < UNCONFIRMED_MAX;
 }
 
+static unsigned lane_sessions(const struct destination *d)
+{
+	return d->lane ? d->lane->session_count + d->lane->promised : 0;
+}
+
+static bool is_last_idle(const struct session *s)
+{
+	for (s = s->next; s; s = s->next)
+		if (s->state == SESSION_IDLE)
+			return false;
+	return true;
+}
+
+/* What an idle session is to send; NULL when it is kept for others. */
+static const struct parcel *next_for(struct destination *d, const struct session *s)
+{
+	struct fair *queue = &d->busy->prepared;
+	const struct parcel *p = (struct parcel *)fair_peek(queue);
+	const struct account *a = p->mail->account;
+
+	if (!is_last_idle(s) || !lane_keeps_room(d->lane, a->number, lane_sessions(d)))
+		return p;
+	fair_pass(queue);
+	p = (struct parcel *)fair_peek(queue);
+	return p->mail->account == a ? NULL : p;
+}
+
 /* False when it has to be looked at again once spool has confirmed something. */
 static bool send_prepared(struct destination *d)
 {
@@ -244,8 +271,8 @@ static bool send_prepared(struct destination *d)
 			break;
 		if (!may_begin())
 			return false;
-		const struct parcel *next = (struct parcel *)fair_peek(&d->busy->prepared);
-		if (!lane_take_message(d, next->mail->account))
+		const struct parcel *next = next_for(d, s);
+		if (!next || !lane_take_message(d, next->mail->account))
 			break;
 		if (lane_ramp_take(s))
 			session_send(s, (struct parcel *)fair_pop(&d->busy->prepared));
@@ -263,6 +290,19 @@ static bool is_left_out(const struct destination *d, const struct parcel *p, uns
 	return fair_count(&d->busy->prepared, p->mail->account->number) * (others + 1) < sessions;
 }
 
+/* Who is not left out lets one other go first; the next turn looks at one more. */
+static bool left_out_is_next(struct destination *d, unsigned sessions)
+{
+	struct fair *ready = &d->busy->ready;
+
+	if (is_left_out(d, (struct parcel *)fair_peek(ready), sessions))
+		return true;
+	if (ready->flow_count == 1)
+		return false;
+	fair_pass(ready);
+	return is_left_out(d, (struct parcel *)fair_peek(ready), sessions);
+}
+
 /*
  * One parcel for each session is made ready in advance. When those are a flood's, what comes from
  * others is made ready beside them, up to their part: sessions become free in bursts, and it
@@ -274,11 +314,23 @@ static void look_ahead(struct destination *d)
 	unsigned sessions = n.idle + n.sending + (d->fails ? 0 : n.opening);
 
 	while (d->busy->ready.count && d->ahead < 2 * sessions) {
-		if (d->ahead >= sessions &&
-		    !is_left_out(d, (struct parcel *)fair_peek(&d->busy->ready), sessions))
+		if (d->ahead >= sessions && !left_out_is_next(d, sessions))
 			break;
 		prepare_want((struct parcel *)fair_pop(&d->busy->ready));
 	}
+}
+
+/* All that waits is of the account that has most of the lane already. */
+static bool leaves_room(struct destination *d)
+{
+	const struct parcel *p = next_ready(d);
+	const struct busy *b = d->busy;
+
+	return p &&
+	       lane_keeps_room(d->lane, p->mail->account->number,
+			       lane_sessions(d) + !d->may_open) &&
+	       fair_count(&b->ready, p->mail->account->number) == b->ready.count &&
+	       fair_count(&b->prepared, p->mail->account->number) == b->prepared.count;
 }
 
 static bool needs_session(struct destination *d)
@@ -289,7 +341,7 @@ static bool needs_session(struct destination *d)
 	bool one = d->fails || !d->lane;
 
 	return pending > n.opening + n.idle && !(one && n.opening + n.idle + n.sending) &&
-	       !d->is_draining && !destination_is_down(d) && may_send();
+	       !d->is_draining && !destination_is_down(d) && may_send() && !leaves_room(d);
 }
 
 static void want_session(struct destination *d)

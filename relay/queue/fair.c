@@ -254,6 +254,17 @@ struct fair_item *fair_peek(struct fair *q)
 	return f ? f->head : NULL;
 }
 
+void fair_pass(struct fair *q)
+{
+	struct fair_flow *f = flow_next(q);
+
+	if (!f)
+		return;
+	ring_remove(ring_of(q, f), f);
+	f->fresh = false;
+	ring_add(&q->served, f);
+}
+
 /* Flows without items are only kept while others have some: then there is a turn to wait for. */
 static void forget_empty(struct fair *q)
 {

@@ -62,6 +62,9 @@ struct fair_item *fair_pop(struct fair *q);
 /* The next one, left in; NULL when nothing waits. */
 struct fair_item *fair_peek(struct fair *q);
 
+/* Whoever is next cannot be served now, and lets the others go first. */
+void fair_pass(struct fair *q);
+
 void fair_remove(struct fair *q, struct fair_item *item);
 bool fair_has(const struct fair_item *item);
 /* Whose it is; it is in a queue. */

@@ -15,6 +15,7 @@ enum {
 	CONNECTIONS = 20, /* where the config says nothing */
 	MESSAGES = 100,
 	YIELD_MAILS = 5, /* a session carries at least so many before it makes room */
+	ROOM_FROM = 8,   /* sessions, of which the last is not for who has most */
 	BACK_OFF_LONGEST_MS = 30 * 60 * 1000,
 	DAY_S = 86400,
 };
@@ -280,6 +281,18 @@ void lane_exit(struct session *s)
 	s->lane = NULL;
 	l->session_count--;
 	run(l);
+}
+
+bool lane_keeps_room(const struct lane *l, uint32_t account, unsigned sessions)
+{
+	unsigned theirs = 0;
+
+	if (!l || l->limits.window < ROOM_FROM || sessions < l->limits.window)
+		return false;
+	for (const struct session *s = l->sessions; s; s = s->lane_next)
+		theirs +=
+			s->state == SESSION_SENDING && s->parcel->mail->account->number == account;
+	return 2 * theirs > l->limits.window;
 }
 
 /* Another account waits that has less of the lane than this session's has. */

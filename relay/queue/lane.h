@@ -70,6 +70,13 @@ bool lane_ramp_take(const struct session *s);
 void lanes_reload(void);
 /* Forgets those that nobody uses and of which nothing has to be remembered. */
 void lanes_tidy(void);
+/*
+ * Would this account, which has most of the sessions, take the last that the lane may have? That
+ * one is kept for whoever comes next, who would else wait until a message of the flood is through;
+ * with `sessions` of them open or promised. Not where there are only a few.
+ */
+bool lane_keeps_room(const struct lane *l, uint32_t account, unsigned sessions);
+
 void lane_each(void (*fn)(struct lane *l, void *arg), void *arg);
 
 /* Days since 1970. */

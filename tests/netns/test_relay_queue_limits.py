@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.dns import Dns
 from tests.harness.relay import Relay, account, wait_for
-from tests.harness.sink import Close, Sink, answer
+from tests.harness.sink import Close, Never, Sink, answer
 
 ZONES = {
     "big.example": "mx1 A 127.0.0.1\nmx2 A 127.0.0.1\n",
@@ -87,6 +87,34 @@ def test_all_domains_of_a_provider_share_its_connections(tmp_path, dns):
         got = sink.wait(36)
         assert gauge.most == 2
         assert {m.recipients[0] for m in got} == {"x@b.example", "x@c.example", "x@d.example"}
+
+
+class Stuck:
+    """A script that never confirms a sender's messages, once that is wanted."""
+
+    def __init__(self, sender):
+        self.sender, self.wanted, self.sessions = sender, False, set()
+
+    def __call__(self, session, verb, argument):
+        if verb == "." and self.wanted and session.sender == self.sender:
+            self.sessions.add(session.number)
+            return Never()
+        return None
+
+
+def test_the_last_connection_is_not_for_who_has_most(tmp_path, dns):
+    stuck = Stuck("joe@acme.example")
+    with Sink(script=stuck) as sink, \
+            relay_to(tmp_path, dns, sink, provider=[{**BIG, "connections": 8}]) as relay:
+        send(relay, "x@b.example", count=30) # until it may have all eight
+        sink.wait(30)
+        stuck.wanted = True
+        send(relay, "x@b.example", count=20)
+        wait_for("seven to be stuck", lambda: len(stuck.sessions) == 7)
+        send(relay, "x@b.example", count=3, sender="joe@beta.example")
+        got = sink.wait(33)
+        assert [m.sender for m in got[30:]] == ["joe@beta.example"] * 3
+        assert len(stuck.sessions) == 7
 
 
 def test_a_connection_carries_so_many_messages(tmp_path, dns):

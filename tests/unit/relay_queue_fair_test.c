@@ -48,6 +48,28 @@ static void each_account_keeps_its_own_order(void **state)
 	free(b);
 }
 
+static void who_passes_lets_others_go_first_and_loses_nothing(void **state)
+{
+	struct fair q = FAIR_INIT;
+	struct mail *a = fill(&q, 1, 10, 3, 1000);
+
+	(void)state;
+	fair_pass(&q);
+	assert_ptr_equal(fair_peek(&q), &a[0].item); /* there is nobody else */
+	struct mail *b = fill(&q, 2, 10, 2, 1000);
+	assert_int_equal(mail_of(fair_pop(&q))->account, 2);
+	fair_pass(&q);
+	assert_ptr_equal(fair_pop(&q), &a[0].item);
+	fair_pass(&q);
+	assert_ptr_equal(fair_pop(&q), &b[1].item);
+	assert_ptr_equal(fair_pop(&q), &a[1].item);
+	assert_ptr_equal(fair_pop(&q), &a[2].item);
+	fair_pass(&q);
+	assert_null(fair_peek(&q));
+	free(a);
+	free(b);
+}
+
 static void a_flood_gets_no_more_than_its_weight(void **state)
 {
 	struct fair q = FAIR_INIT;
@@ -246,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_free_connection_is_the_small_accounts),
 		cmocka_unit_test(each_account_keeps_its_own_order),
+		cmocka_unit_test(who_passes_lets_others_go_first_and_loses_nothing),
 		cmocka_unit_test(a_flood_gets_no_more_than_its_weight),
 		cmocka_unit_test(bytes_count_and_not_messages),
 		cmocka_unit_test(one_message_now_and_then_passes_a_flood),
