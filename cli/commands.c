@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/commands.h"
 
+#include "cli/certificate.h"
 #include "cli/cli.h"
 #include "cli/commit.h"
 #include "cli/edit.h"
@@ -118,6 +119,10 @@ const struct command commands[] = {
 	 request_relay_key},
 	{"request relay key make DOMAIN SELECTOR ed25519", "Ed25519, beside an RSA key", OPERATE,
 	 request_relay_key},
+	{"system", "What is not part of the config", OPERATE, NULL},
+	{"system certificate", "Paste a certificate's chain and key", OPERATE, NULL},
+	{"system certificate NAME", "Paste its chain and key (PEM), up to Ctrl-D", OPERATE,
+	 system_certificate},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
 	{"traceroute", "Which way packets go to a host", OPERATE, NULL},

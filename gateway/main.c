@@ -278,6 +278,7 @@ int main(int argc, char **argv)
 	    !(gate.apply = open_apply(&o, &error)))
 		fatal("%s", buf_str(&error));
 	gate.announcer = announcer_new(o.guest || o.dry_run ? NULL : CONSOLES);
+	gate.certificates = below(o.store, "keys/certificates");
 	gate.audit = audit_open(o.audit, gate.model);
 	gate.commit =
 		commit_open(gate.model, gate.store, gate.apply, gate.announcer, o.in_force_mark);
