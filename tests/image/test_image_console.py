@@ -97,8 +97,8 @@ def test_the_first_password_opens_the_command_line_over_ssh(box):
 
 def test_scripts_get_answers_and_exit_statuses(box):
     with open(f"{box.key}.pub", encoding="ascii") as public:
-        box.must(f"mkdir -p -m 700 /config/admin/.ssh && echo '{public.read().strip()}' "
-                 ">/config/admin/.ssh/authorized_keys && chown -R admin:admin /config/admin/.ssh")
+        box.must("gatepost -c 'configure; set system user admin key \""
+                 f"{public.read().strip()}\"; commit'", timeout=60)
     shown = box.laptop.run(by_key(box, LAN, "show version"), timeout=90)
     assert "qemu-x86_64" in shown.stdout
     assert box.laptop.run(by_key(box, LAN, "show nonsense"), check=False,
