@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import time
@@ -22,7 +23,7 @@ CONNECTIONS = 32
 TOKENS = 1000
 NGINX = Path(__file__).with_name("nginx.conf")
 REPLAY = Path(__file__).with_name("replay.lua")
-FOLLOW_PATIENCE_S = 600  # the store follows the journal a few thousand events a second
+FOLLOW_PATIENCE_S = 30  # without an event more in the store, before the rest counts as lost
 
 
 def run(argv, **more):
@@ -87,21 +88,18 @@ class Nginx:
         self.wrapper = wrapper
 
     def __enter__(self):
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            self.port = s.getsockname()[1]
         config = self.directory / "nginx.conf"
-        for port in range(20000 + os.getpid() % 20000, 65000, 7):
-            config.write_text(NGINX.read_text().replace("@PORT@", str(port))
-                              .replace("@DIRECTORY@", str(self.directory)))
-            self.process = subprocess.Popen(
-                [*self.wrapper, "nginx", "-p", str(self.directory), "-c", str(config)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            time.sleep(0.5)
-            if self.process.poll() is None:
-                self.port = port
-                return self
-            error = self.process.communicate()[1].decode()
-            if "Address already in use" not in error:
-                raise BenchError(f"nginx: {error.strip()}")
-        raise BenchError("nginx: no port is free")
+        config.write_text(NGINX.read_text().replace("@PORT@", str(self.port))
+                          .replace("@DIRECTORY@", str(self.directory)))
+        self.process = subprocess.Popen(
+            [*self.wrapper, "nginx", "-p", str(self.directory), "-c", str(config)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        time.sleep(1)
+        if self.process.poll() is not None:
+            raise BenchError(f"nginx: {self.process.communicate()[1].decode().strip()}")
+        return self
 
     def __exit__(self, *exc):
         self.process.terminate()
@@ -132,7 +130,7 @@ def all_in_store(relay, wanted):
             return now
         if now != seen:
             seen, since = now, time.monotonic()
-        if time.monotonic() - since > 30:
+        if time.monotonic() - since > FOLLOW_PATIENCE_S:
             return now
         time.sleep(0.5)
 
