@@ -16,13 +16,17 @@
 void check_structure(const struct lyd_node *conf, struct faults *f);
 /* system, interfaces, groups, servers, policy (check_net.c). */
 void check_net(const struct lyd_node *conf, struct faults *f);
+/* system: users, alarms (check_system.c). */
+void check_system(const struct lyd_node *conf, struct faults *f);
 /* nat (check_nat.c). own: the box's own addresses, sorted. */
 struct addr_list;
 void check_nat(const struct lyd_node *conf, const struct addr_list *own, struct faults *f);
 /* What a bridge cannot do (check_flat.c). */
 void check_flat(const struct lyd_node *conf, struct faults *f);
-/* relay (check_relay.c). */
+/* relay (check_relay.c), and of it tracking (check_track.c): an account's, and the relay's. */
 void check_relay(const struct lyd_node *conf, struct faults *f);
+void check_track(const struct lyd_node *relay, const struct lyd_node *account, struct faults *f);
+void check_tracking(const struct lyd_node *relay, struct faults *f);
 
 /*
  * Addresses, each with the node that it stands in, to be sorted and compared. The caller frees

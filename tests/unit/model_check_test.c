@@ -238,6 +238,20 @@ static const struct {
 	{"relay { host-name r; account a { networks 192.0.2.0/24; track { opens; } } }",
 	 "line 1: relay account a track host: missing: links need a host name; give it here or in "
 	 "relay tracking\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; track { one-click; host t; } } }",
+	 "line 1: relay account a track one-click: mail providers follow it by https alone (RFC "
+	 "8058); set relay tracking https as well\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; track { tag [ "
+	 "a234567890123456789012345678901234567890 b234567890123456789012345678901234567890 "
+	 "c234567890123456789012345678901234567890 d23456 ]; } } }",
+	 "line 1: relay account a track tag: \"d23456\": with this one all tags are over 127 "
+	 "bytes, "
+	 "commas included; name fewer or shorter ones\n"},
+	{"relay { host-name r; tracking { host t; https; } }",
+	 "line 1: relay tracking https: nobody would answer: no relay http listener has tls; add "
+	 "'http https { port 443; tls; }' beside 'http http { port 80; }'\n"
+	 "line 1: relay tracking https: browsers refuse the certificate that the relay makes for "
+	 "itself; name one for the tracking host in relay tls (chain-file and key-file)\n"},
 	{"relay { host-name r;\naccount a { networks 192.0.2.1/32; workers 16; }\n"
 	 "account b { networks 192.0.2.2/32; workers 16; }\n"
 	 "account c { networks 192.0.2.3/32; workers 1; } }",
