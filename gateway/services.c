@@ -99,6 +99,13 @@ void services_syslog(const struct lyd_node *conf, struct buf *out)
 		buf_printf(out, "%s\n", conf_text(n));
 }
 
+/* Who may connect is the firewall's matter; that anybody may is the server's. */
+void services_ssh_conf(const struct lyd_node *conf, struct buf *out)
+{
+	if (conf_has(conf_child(conf_top(conf, "system"), "ssh"), "allow"))
+		buf_appends(out, "on\n");
+}
+
 /* ---- files, with the way back ---- */
 
 /* What is rendered, and who reads it. */
@@ -113,6 +120,7 @@ static const struct output {
 	{"chrony.conf", 0644, services_chrony_conf, "chrony", 't'},
 	{"dnsmasq.conf", 0644, services_dns_conf, "dns", 't'},
 	{"syslog", 0644, services_syslog, "syslog", 't'},
+	{"ssh.conf", 0644, services_ssh_conf, "ssh", 't'},
 	{"relay.json", 0600, services_relay_json, "relay", 'h'},
 };
 enum { OUTPUTS = sizeof(outputs) / sizeof(*outputs) };
