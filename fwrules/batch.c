@@ -106,6 +106,8 @@ static void put_flowtable(struct batch *b, const struct ruleset *rs)
 	nftnl_flowtable_set_str(ft, NFTNL_FLOWTABLE_NAME, RULESET_FLOWTABLE);
 	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_HOOKNUM, NF_NETDEV_INGRESS);
 	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_PRIO, 0);
+	/* Without it what takes the short way would be missing in conntrack's accounting. */
+	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_FLAGS, NFT_FLOWTABLE_COUNTER);
 	if (rs->devices_n)
 		nftnl_flowtable_set_array(ft, NFTNL_FLOWTABLE_DEVICES, devices);
 	nftnl_flowtable_nlmsg_build_payload(nlh, ft);

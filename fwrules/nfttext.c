@@ -465,7 +465,7 @@ static void print_table(const struct ruleset *rs, uint32_t generation, struct bu
 				 "\t\thook ingress priority filter\n\t\tdevices = { ");
 		for (size_t i = 0; i < rs->devices_n; i++)
 			buf_printf(out, "%s%s", i ? ", " : "", rs->devices[i]);
-		buf_appends(out, " }\n\t}\n");
+		buf_appends(out, " }\n\t\tcounter\n\t}\n");
 	}
 	for (size_t i = 0; i < rs->chains_n; i++)
 		print_chain(&t, i);

@@ -158,6 +158,7 @@ static void read_flowtable(const struct nlmsghdr *nlh, void *context)
 	if (!is_ours(p, nlh, &a) || strcmp(text_of(a.at[NFTA_FLOWTABLE_NAME]), RULESET_FLOWTABLE))
 		return;
 	p->flowtable = true;
+	p->flowtable_flags = number_of(a.at[NFTA_FLOWTABLE_FLAGS]);
 	struct attributes hook = attributes_in(a.at[NFTA_FLOWTABLE_HOOK]);
 	if (!hook.at[NFTA_FLOWTABLE_HOOK_DEVS])
 		return;

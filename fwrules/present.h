@@ -42,6 +42,7 @@ struct present {
 	struct present_object *objects;
 	size_t objects_n, objects_cap;
 	bool flowtable; /* RULESET_FLOWTABLE */
+	uint32_t flowtable_flags;
 	char (*devices)[IFNAMSIZ];
 	size_t devices_n, devices_cap;
 	uint32_t generation; /* the highest that a name ends in; 0: none */

@@ -158,6 +158,9 @@ static void compare_flowtable(struct comparison *c)
 
 	if (p->flowtable != (rs->devices_n > 0))
 		differ(c, "flowtable: %s", p->flowtable ? "not ours" : "missing");
+	if (p->flowtable && p->flowtable_flags != NFT_FLOWTABLE_COUNTER)
+		differ(c, "flowtable: flags 0x%x, meant 0x%x", p->flowtable_flags,
+		       NFT_FLOWTABLE_COUNTER);
 	for (size_t i = 0; i < rs->devices_n && p->flowtable; i++)
 		if (!has_device((const char(*)[IFNAMSIZ])p->devices, p->devices_n, rs->devices[i]))
 			differ(c, "flowtable: device %s missing", rs->devices[i]);

@@ -8,10 +8,12 @@ lead to them.
 """
 import contextlib
 import itertools
+import json
 import os
 import re
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -243,6 +245,44 @@ def test_addresses_change_and_log_lines_leave_on_this_kernel_too(image, tmp_path
             assert re.match(r"<\d+>1 \d{4}-\d\d-\d\dT[0-9:.]+Z \S+ \S+ - - - ", line), line
         for s in (web, mail, six, outside, *receivers):
             s.close()
+
+
+MEGABYTES = 1024  # of an offloaded transfer
+
+
+def pump(client, server, megabytes):
+    """The server sends so much; whatever is not read is not sent."""
+    piece = b"z" * (1 << 20)
+    client.settimeout(60)
+
+    def send():
+        for _ in range(megabytes):
+            server.sendall(piece)
+    sender = threading.Thread(target=send)
+    sender.start()
+    left = megabytes << 20
+    while left:
+        left -= len(client.recv(min(left, 1 << 18)))
+    sender.join()
+
+
+def test_established_flows_take_the_short_way_and_are_counted(image, tmp_path, wires):
+    routed(wires)
+    with Machine(image("qemu-x86_64"), tmp_path, wires.nics) as box:
+        box.wait_ready()
+        commit(box, NAT)
+        tables = json.loads(box.must("nft -j list flowtables"))["nftables"]
+        assert sorted(tables[1]["flowtable"]["dev"]) == ["eth0", "eth1"]
+        for family in FAMILIES:
+            client, server = connected(wires, "office", "web1", 80, family)
+            pump(client, server, MEGABYTES if family == V4 else 16)
+            assert "[OFFLOAD]" in box.must("conntrack -L -f ipv4; conntrack -L -f ipv6")
+            flows = json.loads(box.must("gatepost -c 'show flows server web1 | display json'"))
+            counted = max(flow["bytes"] for flow in flows
+                          if ("2001:" in flow["from"]) == (family == V6))
+            sent = (MEGABYTES if family == V4 else 16) << 20
+            assert sent <= counted <= sent * 1.01, "headers and acknowledgements are in it"
+            client.close(), server.close()
 
 
 def arp_request(mac, sender, target, vlan):
