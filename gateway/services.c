@@ -186,7 +186,7 @@ static void bring_back(struct undo_file *f, mode_t mode)
 /* ---- services ---- */
 
 /* Sends runsv one command letter. False when no runsv holds the service. */
-static bool tell_service(const char *folder, const char *service, char command)
+bool services_tell(const char *folder, const char *service, char command)
 {
 	struct buf path = BUF_INIT;
 
@@ -204,7 +204,7 @@ static bool tell(const char *folder, const struct output *o, bool has_settings)
 {
 	if (!folder || !o->service)
 		return true;
-	return tell_service(folder, o->service, has_settings ? o->changed : 't');
+	return services_tell(folder, o->service, has_settings ? o->changed : 't');
 }
 
 /* ---- apply, undo ---- */

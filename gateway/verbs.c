@@ -2,6 +2,7 @@
 #include "gateway/verbs.h"
 
 #include "gateway/certificates.h"
+#include "gateway/lanport_set.h"
 #include "gateway/sights.h"
 #include "lib/log.h"
 
@@ -379,6 +380,7 @@ static const struct verb verbs[] = {
 	{"lock", true, answer_lock},
 	{"unlock", true, answer_unlock},
 	{"break", true, answer_break},
+	{"lan-port", true, lanport_set},
 };
 
 const struct verb *verb_find(const char *name)
