@@ -7,6 +7,7 @@
 #include "cli/load.h"
 #include "cli/queue.h"
 #include "cli/relay.h"
+#include "cli/rescue.h"
 #include "cli/show.h"
 #include "cli/tools.h"
 
@@ -34,6 +35,8 @@ const struct command commands[] = {
 	{"show flows [server SERVER] [limit COUNT]", "Connections, those that moved most first",
 	 OPERATE, show_rows},
 	{"show services", "Programs that should run", OPERATE, show_rows},
+	{"show log", "What a program wrote into its log (gatepostd's)", OPERATE, show_log},
+	{"show log SERVICE [limit COUNT]", "What a program wrote into its log", OPERATE, show_log},
 	{"show version", "Software, kernel, time since boot", OPERATE, show_version},
 	{"show boot", "How the box came up: kernel, disks", OPERATE, show_rows},
 	{"show temperature", "How warm the box is", OPERATE, show_rows},
@@ -60,6 +63,13 @@ const struct command commands[] = {
 	{"show relay listeners", "Where it listens", OPERATE, show_relay},
 	{"show relay certificate", "What it shows to clients, and until when", OPERATE, show_relay},
 	{"request", "Have something done", OPERATE, NULL},
+	{"request service", "A program of the box", OPERATE, NULL},
+	{"request service restart", "End a program and start it anew", OPERATE, NULL},
+	{"request service restart SERVICE", "End it and start it anew", OPERATE, request_restart},
+	{"request reboot [confirmed]", "Start the box anew", OPERATE, request_power},
+	{"request poweroff [confirmed]", "Switch the box off", OPERATE, request_power},
+	{"request factory-reset [confirmed]", "Make the box what it was when it came", OPERATE,
+	 request_power},
 	{"request lock", "The lock of who edits the config", OPERATE, NULL},
 	{"request lock break", "Take the edit lock from who holds it", OPERATE, edit_break_lock},
 	{"request relay", "Have the relay do something", OPERATE, NULL},

@@ -37,20 +37,23 @@ LIBS_gatepost-relay := -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto -lseccom
 LIBS_gatepost-track := $(LIBS_gatepost-relay)
 LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto \
 		       -lcrypt -lcap
+LIBS_gatepost-rescue := -ljansson
 LIBS_gatepost       := -lyang -ledit -ljansson
 
 MAIN_gatepost-relay := relay/main.c
 MAIN_gatepost-track := relay/track/main.c
 MAIN_gatepostd      := gateway/main.c
+MAIN_gatepost-rescue := gateway/rescue/main.c
 MAIN_gatepost       := cli/main.c
 
 USES_gatepost-relay := relay lib
 USES_gatepost-track := relay lib
 USES_gatepostd      := gateway fwrules model lib
+USES_gatepost-rescue := gateway lib
 USES_gatepost       := cli model lib
 
 # A program whose main is not there yet is left out.
-PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost,$(if $(wildcard $(MAIN_$(p))),$(p)))
+PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost-rescue gatepost,$(if $(wildcard $(MAIN_$(p))),$(p)))
 
 define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A Unix socket for people: open to everybody who may log in (peer.h), and to nobody else. */
+#ifndef GATEPOST_GATEWAY_LISTEN_H
+#define GATEPOST_GATEWAY_LISTEN_H
+
+#include "lib/buf.h"
+
+/* Listens at path, in place of what stood there; nobody can connect before its mode is right.
+ * flags as of socket(2). The descriptor, or -1 with the reason in error. */
+int listen_for_people(const char *path, int flags, struct buf *error);
+
+#endif
