@@ -153,6 +153,16 @@ static int run_words(struct cli *cli, struct words *words)
 	return status;
 }
 
+/* Every command stands in the box's audit log, whatever comes of it. */
+static void tell_audit(struct cli *cli, const char *line)
+{
+	line += strspn(line, " \t");
+	json_decref(client_ask(
+		cli->client,
+		json_pack("{s:s s:s%}", "verb", "ran", "command", line, strcspn(line, "\r\n")),
+		NULL, NULL));
+}
+
 int cli_line(struct cli *cli, const char *line)
 {
 	struct words words = {0};
@@ -163,6 +173,7 @@ int cli_line(struct cli *cli, const char *line)
 		cli_say("%s", buf_str(&error));
 		status = CLI_USAGE;
 	} else if (words.count) {
+		tell_audit(cli, line);
 		status = run_words(cli, &words);
 	}
 	words_free(&words);

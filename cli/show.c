@@ -58,6 +58,10 @@ static const struct column services[] = {
 	{"pid", "PID", true},
 	{"seconds", "SECONDS", true},
 };
+static const struct column audit[] = {
+	{"when", "TIME (UTC)", false}, {"user", "WHO", false},    {"terminal", "WHERE", false},
+	{"command", "COMMAND", false}, {"said", "RESULT", false},
+};
 static const struct column revisions[] = {
 	{"revision", "REVISION", true}, {"when", "TIME (UTC)", false},
 	{"user", "BY", false},          {"mark", "", false},
@@ -73,6 +77,7 @@ static const struct {
 	{"routes", routes, COUNT(routes)},
 	{"neighbours", neighbours, COUNT(neighbours)},
 	{"firewall", firewall, COUNT(firewall)},
+	{"audit", audit, COUNT(audit)},
 	{"firewall-log", firewall_log, COUNT(firewall_log)},
 	{"flows", flows, COUNT(flows)},
 	{"services", services, COUNT(services)},

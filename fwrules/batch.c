@@ -68,7 +68,7 @@ static void put_chain(struct batch *b, const struct chain *from, const char *nam
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, RULESET_TABLE);
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
 	if (from->base) {
-		nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
+		nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, from->nat ? "nat" : "filter");
 		nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, from->hook);
 		nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, from->priority);
 		nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, from->drop ? NF_DROP : NF_ACCEPT);
@@ -135,6 +135,10 @@ static void put_set(struct batch *b, const struct set *from, const char *name, u
 	if (from->kind == SET_VERDICTS) {
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, s.data_type);
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, 0);
+	}
+	if (s.data_len) {
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, s.data_type);
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, s.data_len);
 	}
 	if (from->kind == SET_COUNTERS)
 		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, s.obj_type);

@@ -95,6 +95,15 @@ size_t key_bytes(enum key_kind kind)
 	return bytes[kind];
 }
 
+size_t data_bytes(const struct set *set)
+{
+	bool six = set->key == KEY_IPV6 || set->key == KEY_IPV6_SERVICE;
+
+	if (set->kind == SET_ADDRESSES)
+		return six ? 16 : 4;
+	return set->kind == SET_SERVICES ? (six ? 20 : 8) : 0;
+}
+
 size_t key_put_addr(uint8_t *key, size_t at, const struct addr *a)
 {
 	memcpy(key + at, a->bytes, addr_size(a));

@@ -87,6 +87,29 @@ static inline struct step step_over(enum step_kind kind, int family, size_t set,
 		.kind = kind, .family = family, .index = set, .rate = rate, .burst = burst};
 }
 
+/* STEP_NAT_MAP, STEP_NAT_SERVICE. */
+static inline struct step step_nat_map(enum step_kind kind, bool of_source, int family, size_t map)
+{
+	return (struct step){.kind = kind, .of_source = of_source, .family = family, .index = map};
+}
+
+static inline struct step step_nat_prefix(bool of_source, const struct prefix *to)
+{
+	return (struct step){.kind = STEP_NAT_PREFIX,
+			     .of_source = of_source,
+			     .family = to->addr.family,
+			     .to = *to};
+}
+
+static inline struct step step_nat_address(bool of_source, const struct addr *to, uint16_t port)
+{
+	return (struct step){.kind = STEP_NAT_ADDRESS,
+			     .of_source = of_source,
+			     .family = to->family,
+			     .to.addr = *to,
+			     .number = port};
+}
+
 static inline struct step step_log(const char *prefix)
 {
 	return (struct step){.kind = STEP_LOG, .name = prefix};

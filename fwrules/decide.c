@@ -102,7 +102,28 @@ static bool outbound_allows(const struct policy *p, const struct flow *f, struct
 	return verdict(false, why, "no allow in policy dmz-outbound");
 }
 
-bool policy_allows(const struct policy *p, const struct flow *f, struct buf *why)
+/* The destination; to_wan is told as the packet comes in. */
+static bool lead_inside(const struct policy *p, struct nat_flow *f)
+{
+	bool to_wan = policy_zone(p, &f->from) == ZONE_DMZ && policy_zone(p, &f->to) == ZONE_WAN;
+
+	return nat_destination(&p->nat, f, to_wan);
+}
+
+bool policy_translate(const struct policy *p, struct nat_flow *f)
+{
+	bool changed = lead_inside(p, f);
+	enum zone from = policy_zone(p, &f->from), to = policy_zone(p, &f->to);
+
+	if (from == ZONE_DMZ && to == ZONE_WAN)
+		changed |= nat_source(&p->nat, f, true);
+	else if (changed && to == ZONE_DMZ)
+		changed |= nat_source(&p->nat, f, false);
+	return changed;
+}
+
+/* With the destination that it has inside. */
+static bool allows_inside(const struct policy *p, const struct flow *f, struct buf *why)
 {
 	enum zone from = policy_zone(p, &f->from), to = policy_zone(p, &f->to);
 
@@ -123,4 +144,21 @@ bool policy_allows(const struct policy *p, const struct flow *f, struct buf *why
 		return verdict(true, why, "policy dmz-internal allow");
 	return verdict(false, why, server ? "no allow of server %s" : "no server%s",
 		       server ? server->name : " has this address");
+}
+
+bool policy_allows(const struct policy *p, const struct flow *f, struct buf *why)
+{
+	struct flow inside = *f;
+	struct nat_flow n = {f->from, f->to, f->proto, f->to_port};
+	char text[ADDR_STR_MAX];
+
+	if (!lead_inside(p, &n))
+		return allows_inside(p, f, why);
+	inside.to = n.to;
+	inside.to_port = n.to_port;
+	if (why && n.to_port)
+		buf_printf(why, "led to %s port %u: ", addr_format(&n.to, text), n.to_port);
+	else if (why)
+		buf_printf(why, "led to %s: ", addr_format(&n.to, text));
+	return allows_inside(p, &inside, why);
 }

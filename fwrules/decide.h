@@ -19,6 +19,10 @@ struct flow {
 	uint8_t icmp_type;
 };
 
+/* Where such a connection goes and whom it is seen from, once addresses have changed: in place.
+ * True when anything changed. */
+bool policy_translate(const struct policy *p, struct nat_flow *f);
+
 /* Whether the policy lets such a connection begin, limits aside. why (may be NULL) gets the reason
  * in words: the service that allows it, or what denies it. */
 bool policy_allows(const struct policy *p, const struct flow *f, struct buf *why);

@@ -40,6 +40,8 @@ static struct kernel_element meant(const struct ruleset *rs, const struct names 
 	memcpy(k.key, e->key, sizeof(k.key));
 	if (set->interval && is_concatenated(set->key))
 		memcpy(k.last, e->last, sizeof(k.last));
+	k.data_bytes = data_bytes(set);
+	memcpy(k.data, e->last, k.data_bytes);
 	if (set->kind == SET_COUNTERS)
 		k.target = rs->counters[e->counter];
 	if (set->kind == SET_VERDICTS) {
@@ -106,7 +108,9 @@ static void put_element(struct nlmsghdr *nlh, const struct set *set, const struc
 	put_key(nlh, NFTA_SET_ELEM_KEY, k->key, bytes);
 	if (set->interval && is_concatenated(set->key))
 		put_key(nlh, NFTA_SET_ELEM_KEY_END, k->last, bytes);
-	if (k->has_verdict)
+	if (k->data_bytes)
+		put_key(nlh, NFTA_SET_ELEM_DATA, k->data, k->data_bytes);
+	else if (k->has_verdict)
 		put_verdict(nlh, k);
 	else if (*k->target)
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_OBJREF, k->target);
@@ -143,12 +147,17 @@ static void read_key(const struct nlattr *nest, uint8_t *key)
 	}
 }
 
-static void read_verdict(const struct nlattr *data, struct kernel_element *k)
+static void read_data(const struct nlattr *data, struct kernel_element *k)
 {
 	const struct nlattr *nest, *attr;
 
 	mnl_attr_for_each_nested(nest, data)
 	{
+		size_t n = mnl_attr_get_payload_len(nest);
+		if (mnl_attr_get_type(nest) == NFTA_DATA_VALUE && n <= sizeof(k->data)) {
+			memcpy(k->data, mnl_attr_get_payload(nest), n);
+			k->data_bytes = n;
+		}
 		if (mnl_attr_get_type(nest) != NFTA_DATA_VERDICT)
 			continue;
 		k->has_verdict = true;
@@ -180,7 +189,7 @@ struct kernel_element element_read(const struct nlattr *elem)
 			k.end = ntohl(mnl_attr_get_u32(attr)) & NFT_SET_ELEM_INTERVAL_END;
 			break;
 		case NFTA_SET_ELEM_DATA:
-			read_verdict(attr, &k);
+			read_data(attr, &k);
 			break;
 		case NFTA_SET_ELEM_OBJREF:
 			k.target = mnl_attr_get_str(attr);
@@ -203,6 +212,10 @@ int element_cmp(const void *a, const void *b)
 		order = (int)x->end - (int)y->end;
 	if (!order)
 		order = (int)x->has_verdict - (int)y->has_verdict;
+	if (!order)
+		order = (x->data_bytes > y->data_bytes) - (x->data_bytes < y->data_bytes);
+	if (!order)
+		order = memcmp(x->data, y->data, x->data_bytes);
 	if (!order)
 		order = (x->verdict > y->verdict) - (x->verdict < y->verdict);
 	return order ? order : strcmp(x->target, y->target);

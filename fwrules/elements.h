@@ -32,8 +32,10 @@ struct kernel_element {
 	uint8_t key[KEY_BYTES_MAX], last[KEY_BYTES_MAX];
 	bool end; /* the value behind an interval */
 	bool has_verdict;
-	int32_t verdict;    /* NF_ACCEPT, NFT_JUMP... */
-	const char *target; /* chain or counter; "" for none */
+	int32_t verdict;             /* NF_ACCEPT, NFT_JUMP... */
+	const char *target;          /* chain or counter; "" for none */
+	uint8_t data[KEY_BYTES_MAX]; /* what the key leads to in a map of addresses */
+	size_t data_bytes;
 };
 
 /* What elements_put() writes for all elements of set. The caller frees the array; targets point

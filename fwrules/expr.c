@@ -6,6 +6,8 @@
 
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -182,16 +184,22 @@ static unsigned load_address(struct maker *m, int family, bool source)
 	return 1;
 }
 
-static void lookup(struct maker *m, size_t set, bool verdict)
+/* Looks slot 0 up in a set. */
+static struct nftnl_expr *lookup(struct maker *m, size_t set)
 {
 	struct nftnl_expr *e = expr(m, "lookup");
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	if (verdict)
-		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, m->names->sets[set]);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, (uint32_t)set + 1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0); /* said by the kernel too */
+	return e;
+}
+
+/* In a map: what it leads to goes into dreg. */
+static void lookup_into(struct maker *m, size_t map, uint32_t dreg)
+{
+	nftnl_expr_set_u32(lookup(m, map), NFTNL_EXPR_LOOKUP_DREG, dreg);
 }
 
 static void load_proto_port(struct maker *m, unsigned at)
@@ -209,12 +217,13 @@ static void device(struct maker *m, uint32_t key, const char *name)
 	compare(m, NFT_CMP_EQ, padded, sizeof(padded));
 }
 
-static void ct_state(struct maker *m, uint32_t bits)
+/* Any of the bits of conntrack's key is set. */
+static void ct_bits(struct maker *m, uint32_t key, uint32_t bits)
 {
 	struct nftnl_expr *e = expr(m, "ct");
 	uint32_t none = 0;
 
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
 	mask(m, &bits, sizeof(bits));
 	compare(m, NFT_CMP_NEQ, &none, sizeof(none));
@@ -329,6 +338,72 @@ static void log_line_of(struct maker *m, const char *prefix)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_LEVEL, LOG_LEVEL_KERNEL_DEBUG);
 }
 
+/* ---- addresses that change ---- */
+
+static void load_value(struct maker *m, const void *value, uint32_t len, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(m, "immediate");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, value, len);
+}
+
+/* The kernel itself leaves packets of the other family alone. From an address in reg 1 to that in
+ * last, and, where port is not 0, the port in that register. The kernel tells of the last ones and
+ * of the flags whether it was told of them or not. */
+static void nat(struct maker *m, const struct step *s, uint32_t last, uint32_t port, uint32_t flags)
+{
+	struct nftnl_expr *e = expr(m, "nat");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, s->of_source ? NFT_NAT_SNAT : NFT_NAT_DNAT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY,
+			   s->family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MAX, last);
+	flags |= NF_NAT_RANGE_MAP_IPS;
+	if (port) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, port);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MAX, port);
+		flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
+	}
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS, flags);
+}
+
+static void nat_service(struct maker *m, const struct step *s)
+{
+	unsigned behind = load_address(m, s->family, s->of_source);
+
+	load_proto_port(m, behind);
+	lookup_into(m, s->index, NFT_REG_1);
+	nat(m, s, NFT_REG_1, slot(behind), 0);
+}
+
+static void nat_map(struct maker *m, const struct step *s)
+{
+	load_address(m, s->family, s->of_source);
+	lookup_into(m, s->index, NFT_REG_1);
+	nat(m, s, NFT_REG_1, 0, 0);
+}
+
+static void nat_prefix(struct maker *m, const struct step *s)
+{
+	struct addr last = prefix_last(&s->to);
+
+	load_value(m, s->to.addr.bytes, (uint32_t)addr_size(&s->to.addr), NFT_REG_1);
+	load_value(m, last.bytes, (uint32_t)addr_size(&last), NFT_REG_2);
+	nat(m, s, NFT_REG_2, 0, NF_NAT_RANGE_NETMAP);
+}
+
+static void nat_address(struct maker *m, const struct step *s)
+{
+	uint8_t port[2] = {(uint8_t)(s->number >> 8), (uint8_t)s->number};
+
+	load_value(m, s->to.addr.bytes, (uint32_t)addr_size(&s->to.addr), NFT_REG_1);
+	if (s->number)
+		load_value(m, port, sizeof(port), NFT_REG_2);
+	nat(m, s, NFT_REG_1, s->number ? NFT_REG_2 : 0, 0);
+}
+
 static void end(struct maker *m, const struct verdict *v)
 {
 	struct nftnl_expr *e = expr(m, "immediate");
@@ -352,7 +427,7 @@ static void add_step(struct maker *m, const struct step *s)
 		need_proto(m, (int)s->number);
 		break;
 	case STEP_CT_STATE:
-		ct_state(m, s->number);
+		ct_bits(m, NFT_CT_STATE, s->number);
 		break;
 	case STEP_SYN:
 		tcp_flags(m, NFT_CMP_EQ);
@@ -363,7 +438,7 @@ static void add_step(struct maker *m, const struct step *s)
 	case STEP_SADDR_IN:
 	case STEP_DADDR_IN:
 		load_address(m, s->family, s->kind == STEP_SADDR_IN);
-		lookup(m, s->index, false);
+		lookup(m, s->index);
 		break;
 	case STEP_ICMP_TYPE:
 		icmp_type(m, s->family, s->number);
@@ -379,7 +454,7 @@ static void add_step(struct maker *m, const struct step *s)
 	}
 	case STEP_PORT_IN:
 		destination_port(m, (int)s->number);
-		lookup(m, s->index, false);
+		lookup(m, s->index);
 		break;
 	case STEP_NO_WAY_BACK:
 		no_way_back(m);
@@ -409,15 +484,30 @@ static void add_step(struct maker *m, const struct step *s)
 		break;
 	case STEP_LOOKUP_SERVICE:
 		load_proto_port(m, load_address(m, s->family, false));
-		lookup(m, s->index, true);
+		lookup_into(m, s->index, NFT_REG_VERDICT);
 		break;
 	case STEP_LOOKUP_PORT:
 		load_proto_port(m, 0);
-		lookup(m, s->index, true);
+		lookup_into(m, s->index, NFT_REG_VERDICT);
 		break;
 	case STEP_LOOKUP_DADDR:
 		load_address(m, s->family, false);
-		lookup(m, s->index, true);
+		lookup_into(m, s->index, NFT_REG_VERDICT);
+		break;
+	case STEP_CT_DNAT:
+		ct_bits(m, NFT_CT_STATUS, IPS_DST_NAT);
+		break;
+	case STEP_NAT_SERVICE:
+		nat_service(m, s);
+		break;
+	case STEP_NAT_MAP:
+		nat_map(m, s);
+		break;
+	case STEP_NAT_PREFIX:
+		nat_prefix(m, s);
+		break;
+	case STEP_NAT_ADDRESS:
+		nat_address(m, s);
 		break;
 	case STEP_VERDICT:
 		end(m, &s->verdict);

@@ -60,7 +60,7 @@ static void read_addresses(const struct nlattr *nest, struct flow *f)
 	}
 }
 
-static void read_protocol(const struct nlattr *nest, struct flow *f)
+static void read_protocol(const struct nlattr *nest, struct flow *f, uint16_t *from_port)
 {
 	const struct nlattr *attr;
 
@@ -69,6 +69,9 @@ static void read_protocol(const struct nlattr *nest, struct flow *f)
 		switch (mnl_attr_get_type(attr)) {
 		case CTA_PROTO_NUM:
 			f->proto = mnl_attr_get_u8(attr);
+			break;
+		case CTA_PROTO_SRC_PORT:
+			*from_port = ntohs(mnl_attr_get_u16(attr));
 			break;
 		case CTA_PROTO_DST_PORT:
 			f->to_port = ntohs(mnl_attr_get_u16(attr));
@@ -83,19 +86,34 @@ static void read_protocol(const struct nlattr *nest, struct flow *f)
 	}
 }
 
-static bool read_tuple(const struct nlattr *tuple, struct flow *f)
+static bool read_tuple(const struct nlattr *tuple, struct flow *f, uint16_t *from_port)
 {
 	const struct nlattr *attr;
 
 	*f = (struct flow){0};
+	*from_port = 0;
 	mnl_attr_for_each_nested(attr, tuple)
 	{
 		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
 			read_addresses(attr, f);
 		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
-			read_protocol(attr, f);
+			read_protocol(attr, f, from_port);
 	}
 	return f->from.family != AF_UNSPEC && f->from.family == f->to.family;
+}
+
+/*
+ * Whether the answers come from where the policy would lead such a connection now, and go to whom
+ * it would be seen from.
+ */
+static bool is_led_right(const struct policy *p, const struct flow *f, const struct flow *reply,
+			 uint16_t reply_from_port)
+{
+	struct nat_flow now = {f->from, f->to, f->proto, f->to_port};
+
+	policy_translate(p, &now);
+	return !addr_cmp(&reply->from, &now.to) && !addr_cmp(&reply->to, &now.from) &&
+	       (!now.to_port || reply_from_port == now.to_port);
 }
 
 static void look_at(const struct nlmsghdr *nlh, void *context)
@@ -104,8 +122,9 @@ static void look_at(const struct nlmsghdr *nlh, void *context)
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
 	struct entry e = {.family = nfg->nfgen_family};
 	const struct nlattr *attr;
-	struct flow flow;
-	bool known = false;
+	struct flow flow, reply;
+	uint16_t port, reply_port = 0;
+	bool known = false, has_reply = false;
 
 	mnl_attr_for_each(attr, nlh, sizeof(*nfg))
 	{
@@ -113,13 +132,16 @@ static void look_at(const struct nlmsghdr *nlh, void *context)
 		    mnl_attr_get_payload_len(attr) <= sizeof(e.tuple)) {
 			e.tuple_bytes = mnl_attr_get_payload_len(attr);
 			memcpy(e.tuple, mnl_attr_get_payload(attr), e.tuple_bytes);
-			known = read_tuple(attr, &flow);
+			known = read_tuple(attr, &flow, &port);
+		} else if (mnl_attr_get_type(attr) == CTA_TUPLE_REPLY) {
+			has_reply = read_tuple(attr, &reply, &reply_port);
 		} else if (mnl_attr_get_type(attr) == CTA_ID) {
 			e.id = mnl_attr_get_u32(attr);
 			e.has_id = true;
 		}
 	}
-	if (known && !policy_allows(s->policy, &flow, NULL))
+	if (known && (!policy_allows(s->policy, &flow, NULL) ||
+		      (has_reply && !is_led_right(s->policy, &flow, &reply, reply_port))))
 		*ARRAY_NEXT(s->found, s->n, s->cap) = e;
 }
 

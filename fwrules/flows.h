@@ -2,6 +2,8 @@
 /*
  * Connections that were allowed when they began and no longer are: ended at once.
  *
+ * So are those whose addresses changed in another way than they would now.
+ *
  * Established packets pass the chains on conntrack's word (and in a flowtable do not see them at
  * all), so a new policy alone leaves them running. Their conntrack entries are deleted; with
  * nf_conntrack_tcp_loose=0 and the rule against TCP that does not begin with SYN they stay dead.

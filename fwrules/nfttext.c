@@ -52,11 +52,17 @@ static const char *icmp_name(int family, uint32_t type)
 		uint32_t type;
 		const char *name;
 	} names[] = {
-		{AF_INET, 8, "echo-request"},          {AF_INET6, 128, "echo-request"},
-		{AF_INET6, 130, "mld-listener-query"}, {AF_INET6, 131, "mld-listener-report"},
-		{AF_INET6, 132, "mld-listener-done"},  {AF_INET6, 133, "nd-router-solicit"},
-		{AF_INET6, 134, "nd-router-advert"},   {AF_INET6, 135, "nd-neighbor-solicit"},
-		{AF_INET6, 136, "nd-neighbor-advert"}, {AF_INET6, 143, "mld2-listener-report"},
+		{AF_INET, 8, "echo-request"},
+		{AF_INET6, 128, "echo-request"},
+		{AF_INET6, 130, "mld-listener-query"},
+		{AF_INET6, 131, "mld-listener-report"},
+		{AF_INET6, 132, "mld-listener-done"},
+		{AF_INET6, 133, "nd-router-solicit"},
+		{AF_INET6, 134, "nd-router-advert"},
+		{AF_INET6, 135, "nd-neighbor-solicit"},
+		{AF_INET6, 136, "nd-neighbor-advert"},
+		{AF_INET6, 137, "nd-redirect"},
+		{AF_INET6, 143, "mld2-listener-report"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -169,6 +175,14 @@ static void print_element(struct printer *t, const struct set *set, const struct
 		print_verdict(t, &e->verdict);
 	} else if (set->kind == SET_COUNTERS) {
 		buf_printf(t->out, " : \"%s\"", t->rs->counters[e->counter]);
+	} else if (data_bytes(set)) {
+		size_t bytes = data_bytes(set) >= 16 ? 16 : 4;
+		buf_appends(t->out, " : ");
+		print_address(t, e->last, bytes == 16 ? AF_INET6 : AF_INET);
+		if (set->kind == SET_SERVICES) {
+			buf_appends(t->out, " . ");
+			print_ports(t, e->last + bytes, e->last + bytes, false);
+		}
 	}
 }
 
@@ -196,9 +210,16 @@ static void print_set(struct printer *t, size_t index)
 		[KEY_IPV4_MARK] = "ipv4_addr . mark",
 		[KEY_IPV6_MARK] = "ipv6_addr . mark",
 	};
-	static const char *const values[] = {
-		[SET_PLAIN] = "", [SET_VERDICTS] = " : verdict", [SET_COUNTERS] = " : counter"};
 	const struct set *set = &t->rs->sets[index];
+	bool six = set->key == KEY_IPV6 || set->key == KEY_IPV6_SERVICE;
+	const char *const values[] = {
+		[SET_PLAIN] = "",
+		[SET_VERDICTS] = " : verdict",
+		[SET_COUNTERS] = " : counter",
+		[SET_ADDRESSES] = six ? " : ipv6_addr" : " : ipv4_addr",
+		[SET_SERVICES] =
+			six ? " : ipv6_addr . inet_service" : " : ipv4_addr . inet_service",
+	};
 
 	buf_printf(t->out, "\n\t%s ", set->kind == SET_PLAIN ? "set" : "map");
 	print_set_name(t, index);
@@ -256,6 +277,38 @@ static void print_with_set(struct printer *t, const char *fmt, const struct step
 {
 	buf_printf(t->out, fmt, ip_word(s->family));
 	print_set_name(t, s->index);
+}
+
+/* "dnat ip to " and what follows. */
+static void print_nat(struct printer *t, const struct step *s)
+{
+	const char *ip = ip_word(s->family), *verb = s->of_source ? "snat" : "dnat";
+
+	switch (s->kind) {
+	case STEP_NAT_SERVICE:
+		buf_printf(t->out, "%s %s to %s daddr . meta l4proto . th dport map @", verb, ip,
+			   ip);
+		print_set_name(t, s->index);
+		break;
+	case STEP_NAT_MAP:
+		buf_printf(t->out, "%s %s to %s %s map @", verb, ip, ip,
+			   s->of_source ? "saddr" : "daddr");
+		print_set_name(t, s->index);
+		break;
+	case STEP_NAT_PREFIX:
+		buf_printf(t->out, "%s %s prefix to ", verb, ip);
+		print_address(t, s->to.addr.bytes, s->family);
+		buf_printf(t->out, "/%u", s->to.len);
+		break;
+	default: {
+		bool brackets = s->number && s->family == AF_INET6;
+		buf_printf(t->out, "%s %s to %s", verb, ip, brackets ? "[" : "");
+		print_address(t, s->to.addr.bytes, s->family);
+		buf_appends(t->out, brackets ? "]" : "");
+		if (s->number)
+			buf_printf(t->out, ":%u", s->number);
+	}
+	}
 }
 
 static void print_step(struct printer *t, const struct step *s)
@@ -335,6 +388,15 @@ static void print_step(struct printer *t, const struct step *s)
 	case STEP_LOOKUP_DADDR:
 		print_with_set(t, "%s daddr vmap @", s);
 		break;
+	case STEP_CT_DNAT:
+		buf_appends(t->out, "ct status dnat");
+		break;
+	case STEP_NAT_SERVICE:
+	case STEP_NAT_MAP:
+	case STEP_NAT_PREFIX:
+	case STEP_NAT_ADDRESS:
+		print_nat(t, s);
+		break;
 	case STEP_VERDICT:
 		print_verdict(t, &s->verdict);
 		break;
@@ -344,14 +406,19 @@ static void print_step(struct printer *t, const struct step *s)
 static void print_hook(struct printer *t, const struct chain *chain)
 {
 	static const char *const hooks[] = {
-		[NF_INET_PRE_ROUTING] = "prerouting",
-		[NF_INET_LOCAL_IN] = "input",
-		[NF_INET_FORWARD] = "forward",
-		[NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_PRE_ROUTING] = "prerouting",   [NF_INET_LOCAL_IN] = "input",
+		[NF_INET_FORWARD] = "forward",          [NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_POST_ROUTING] = "postrouting",
 	};
+	const char *priority = chain->hook == NF_INET_LOCAL_OUT ? "-100" /* has no name there */
+			       : chain->hook == NF_INET_POST_ROUTING ? "srcnat"
+								     : "dstnat";
 
-	buf_printf(t->out, "\t\ttype filter hook %s priority %s; policy %s;\n", hooks[chain->hook],
-		   chain->priority ? "raw" : "filter", chain->drop ? "drop" : "accept");
+	if (!chain->nat)
+		priority = chain->priority ? "raw" : "filter";
+	buf_printf(t->out, "\t\ttype %s hook %s priority %s; policy %s;\n",
+		   chain->nat ? "nat" : "filter", hooks[chain->hook], priority,
+		   chain->drop ? "drop" : "accept");
 }
 
 static void print_chain(struct printer *t, size_t index)

@@ -3,7 +3,7 @@
 
 #include "fwrules/array.h"
 #include "fwrules/bogons.h"
-#include "fwrules/keymap.h"
+#include "fwrules/compiler.h"
 #include "model/model.h"
 
 #include <netinet/in.h>
@@ -12,33 +12,6 @@
 #include <string.h>
 
 static const char *const port_names[ZONES_WITH_PORT] = {[ZONE_WAN] = "wan", [ZONE_DMZ] = "dmz"};
-
-/* What is needed while compiling and no longer. */
-struct compiler {
-	const struct lyd_node *conf;
-	struct policy *policy;
-	struct buf *error;
-	size_t faults;
-	struct keymap groups; /* name -> index in group_ranges */
-	struct ranges *group_ranges;
-	size_t groups_n, groups_cap;
-	struct keymap servers; /* name -> index in policy.servers */
-	struct keymap sources; /* endpoints, sorted and joined -> index in policy.sources */
-	size_t lists;          /* sources that have no name of their own */
-	size_t servers_cap, sources_cap, services_cap, box_cap, owners_cap;
-};
-
-static void fault(struct compiler *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fault(struct compiler *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(c->error, fmt, ap);
-	va_end(ap);
-	buf_appendc(c->error, '\n');
-	c->faults++;
-}
 
 /* ---- interfaces ---- */
 
@@ -67,12 +40,13 @@ static void compile_ports(struct compiler *c)
 		if (!port)
 			continue;
 		if (!policy_port_name(port, p->port[i].ifname))
-			fault(c,
-			      "interfaces %s device %s: with vlan %lu the port's name is longer "
-			      "than "
-			      "%d characters",
-			      port_names[i], conf_value(port, "device"), conf_number(port, "vlan"),
-			      IFNAMSIZ - 1);
+			compiler_fault(
+				c,
+				"interfaces %s device %s: with vlan %lu the port's name is longer "
+				"than "
+				"%d characters",
+				port_names[i], conf_value(port, "device"),
+				conf_number(port, "vlan"), IFNAMSIZ - 1);
 		CONF_FOR_EACH (n, port, "address") {
 			if (!prefix_parse(conf_text(n), &at))
 				continue;
@@ -88,7 +62,25 @@ static void compile_ports(struct compiler *c)
 				ranges_add(&p->own, &a, &a);
 		}
 	}
-	ranges_normalise(&p->own);
+	nat_held(c->conf, &p->own);
+	p->flat = interfaces && !strcmp(conf_value(interfaces, "topology"), "flat");
+}
+
+/* What lies behind a router on the DMZ is inside. */
+static void compile_routes(struct compiler *c)
+{
+	struct ranges *dmz = &c->policy->port[ZONE_DMZ].networks;
+	struct ranges behind = {0};
+	struct prefix to;
+	struct addr via;
+
+	CONF_FOR_EACH (route, conf_top(c->conf, "routes"), "route")
+		if (prefix_parse(conf_value(route, "to"), &to) &&
+		    addr_parse(conf_value(route, "via"), &via) && ranges_contain(dmz, &via))
+			ranges_add_prefix(&behind, &to);
+	ranges_add_all(dmz, &behind);
+	ranges_normalise(dmz);
+	ranges_free(&behind);
 }
 
 /* ---- names ---- */
@@ -138,101 +130,6 @@ static void compile_servers(struct compiler *c)
 		qsort(c->policy->owners, c->policy->owners_n, sizeof(*c->policy->owners), by_addr);
 }
 
-/* ---- endpoints ---- */
-
-static void add_endpoint(struct compiler *c, const struct lyd_node *leaf, struct ranges *out)
-{
-	const char *text = conf_text(leaf);
-	const size_t *group = keymap_get(&c->groups, text);
-	const size_t *server = keymap_get(&c->servers, text);
-	struct prefix p;
-
-	if (!strcmp(text, "any")) {
-		ranges_add_any(out);
-	} else if (prefix_parse(text, &p)) {
-		ranges_add_prefix(out, &p);
-	} else if (group) {
-		ranges_add_all(out, &c->group_ranges[*group]);
-	} else if (server) {
-		const struct server *s = &c->policy->servers[*server];
-		for (size_t i = 0; i < s->n; i++)
-			ranges_add(out, &s->addresses[i], &s->addresses[i]);
-	} else {
-		fault(c, "%s %s: no group or server has this name", leaf->schema->name, text);
-	}
-}
-
-/* All endpoints of a leaf-list, as one normalised set. */
-static void endpoints(struct compiler *c, const struct lyd_node *parent, const char *leaf_list,
-		      struct ranges *out)
-{
-	CONF_FOR_EACH (n, parent, leaf_list)
-		add_endpoint(c, n, out);
-	ranges_normalise(out);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The endpoints' texts, sorted and joined: equal for lists that say the same in another order. */
-static void endpoints_key(const struct lyd_node *parent, const char *leaf_list, struct buf *key)
-{
-	const char **texts = NULL;
-	size_t n = 0, cap = 0;
-
-	CONF_FOR_EACH (leaf, parent, leaf_list)
-		*ARRAY_NEXT(texts, n, cap) = conf_text(leaf);
-	if (n)
-		qsort(texts, n, sizeof(*texts), by_text);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(key, "%s%s", i ? " " : "", texts[i]);
-	free(texts);
-}
-
-static char *source_label(struct compiler *c, const char *key)
-{
-	struct buf label = BUF_INIT;
-
-	if (!strcmp(key, "any") || keymap_get(&c->groups, key) || keymap_get(&c->servers, key))
-		buf_appends(&label, key);
-	else
-		buf_printf(&label, "list%zu", ++c->lists);
-	return buf_steal(&label);
-}
-
-/* The index in policy.sources of what the leaf-list says. */
-static size_t source_of(struct compiler *c, const struct lyd_node *parent, const char *leaf_list)
-{
-	struct policy *p = c->policy;
-	struct buf key = BUF_INIT;
-
-	endpoints_key(parent, leaf_list, &key);
-	size_t index = keymap_put(&c->sources, buf_str(&key), p->sources_n);
-	if (index == p->sources_n) {
-		struct source *s = ARRAY_NEXT(p->sources, p->sources_n, c->sources_cap);
-		s->label = source_label(c, buf_str(&key));
-		endpoints(c, parent, leaf_list, &s->ranges);
-	}
-	buf_free(&key);
-	return index;
-}
-
-static size_t source_any(struct compiler *c)
-{
-	struct policy *p = c->policy;
-	size_t index = keymap_put(&c->sources, "any", p->sources_n);
-
-	if (index == p->sources_n) {
-		struct source *s = ARRAY_NEXT(p->sources, p->sources_n, c->sources_cap);
-		s->label = text_copy("any");
-		ranges_add_any(&s->ranges);
-		ranges_normalise(&s->ranges);
-	}
-	return index;
-}
-
 /* ---- services ---- */
 
 /* "80,443,5000-5100" of one protocol, appended. */
@@ -278,12 +175,20 @@ static size_t merge_ports(struct port_range *ports, size_t n)
 	return last + 1;
 }
 
-static size_t all_ports(const struct lyd_node *node, struct port_range **ports)
+/* Those named, and those of the service groups named. */
+static size_t all_ports(const struct compiler *c, const struct lyd_node *node,
+			struct port_range **ports)
 {
+	const struct lyd_node *groups = conf_top(c->conf, "service-groups");
 	size_t n = 0, cap = 0;
 
 	add_ports(conf_value(node, "tcp"), IPPROTO_TCP, ports, &n, &cap);
 	add_ports(conf_value(node, "udp"), IPPROTO_UDP, ports, &n, &cap);
+	CONF_FOR_EACH (name, node, "service") {
+		const struct lyd_node *group = conf_find(groups, "service-group", conf_text(name));
+		add_ports(conf_value(group, "tcp"), IPPROTO_TCP, ports, &n, &cap);
+		add_ports(conf_value(group, "udp"), IPPROTO_UDP, ports, &n, &cap);
+	}
 	return merge_ports(*ports, n);
 }
 
@@ -315,9 +220,9 @@ static void compile_services(struct compiler *c)
 			s->name = text_copy(conf_value(allow, "name"));
 			s->to = server->addresses;
 			s->to_n = server->n;
-			s->ports_n = all_ports(allow, &s->ports);
+			s->ports_n = all_ports(c, allow, &s->ports);
 			s->icmp = conf_has(allow, "icmp");
-			s->source = source_of(c, allow, "from");
+			s->source = compiler_source_of(c, allow, "from");
 			s->limit = rate_of(conf_value(allow, "limit"));
 			s->log = conf_has(allow, "log");
 		}
@@ -338,12 +243,13 @@ static struct service *box_service(struct compiler *c, const char *name, size_t 
 	return s;
 }
 
-static void box_port(struct compiler *c, const char *name, uint16_t port, size_t source)
+static void box_port(struct compiler *c, const char *name, uint8_t proto, uint16_t port,
+		     size_t source)
 {
 	struct service *s = box_service(c, name, source);
 	size_t cap = 0;
 
-	*ARRAY_NEXT(s->ports, s->ports_n, cap) = (struct port_range){IPPROTO_TCP, port, port};
+	*ARRAY_NEXT(s->ports, s->ports_n, cap) = (struct port_range){proto, port, port};
 }
 
 static bool is_loopback(const struct addr *a)
@@ -374,7 +280,8 @@ static void box_listeners(struct compiler *c, const struct lyd_node *relay, cons
 			continue;
 		if (!port || is_loopback(&a))
 			continue;
-		box_port(c, conf_value(node, "name"), (uint16_t)port, source_any(c));
+		box_port(c, conf_value(node, "name"), IPPROTO_TCP, (uint16_t)port,
+			 compiler_source_any(c));
 		struct service *s = &c->policy->box[c->policy->box_n - 1];
 		if (is_unspecified(&a))
 			continue;
@@ -388,6 +295,7 @@ static void compile_box(struct compiler *c)
 {
 	const struct lyd_node *relay = conf_top(c->conf, "relay");
 	const struct lyd_node *ssh = conf_child(conf_top(c->conf, "system"), "ssh");
+	const struct lyd_node *serve = conf_child(conf_top(c->conf, "system"), "serve-dmz");
 	const struct lyd_node *box = conf_child(conf_top(c->conf, "policy"), "box");
 	static const struct {
 		const char *list, *name;
@@ -400,14 +308,21 @@ static void compile_box(struct compiler *c)
 	};
 
 	if (conf_has(ssh, "allow"))
-		box_port(c, "ssh", 22, source_of(c, ssh, "allow"));
+		box_port(c, "ssh", IPPROTO_TCP, 22, compiler_source_of(c, ssh, "allow"));
 	if (conf_has(box, "ping"))
-		box_service(c, "ping", source_of(c, box, "ping"))->icmp = true;
+		box_service(c, "ping", compiler_source_of(c, box, "ping"))->icmp = true;
+	if (conf_has(serve, "dns")) {
+		box_port(c, "dns", IPPROTO_UDP, 53, compiler_source_dmz(c));
+		box_port(c, "dns", IPPROTO_TCP, 53, compiler_source_dmz(c));
+	}
+	if (conf_has(serve, "ntp"))
+		box_port(c, "ntp", IPPROTO_UDP, 123, compiler_source_dmz(c));
 	if (!relay)
 		return;
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		if (!conf_has(relay, defaults[i].list))
-			box_port(c, defaults[i].name, defaults[i].port, source_any(c));
+			box_port(c, defaults[i].name, IPPROTO_TCP, defaults[i].port,
+				 compiler_source_any(c));
 	box_listeners(c, relay, "listen");
 	box_listeners(c, relay, "http");
 }
@@ -421,15 +336,53 @@ static void compile_between(struct compiler *c)
 	const struct lyd_node *out = conf_child(policy, "dmz-outbound");
 	const struct lyd_node *deny = conf_child(out, "deny");
 
-	endpoints(c, conf_child(policy, "dmz-internal"), "allow", &p->internal);
-	endpoints(c, out, "allow", &p->outbound);
-	p->deny_ports_n = all_ports(deny, &p->deny_ports);
+	compiler_endpoints(c, conf_child(policy, "dmz-internal"), "allow", &p->internal);
+	compiler_endpoints(c, out, "allow", &p->outbound);
+	p->deny_ports_n = all_ports(c, deny, &p->deny_ports);
 	p->deny = p->deny_ports_n || conf_has(deny, "to");
 	if (conf_has(deny, "to"))
-		endpoints(c, deny, "to", &p->deny_to);
+		compiler_endpoints(c, deny, "to", &p->deny_to);
 	else
 		ranges_add_any(&p->deny_to);
 	ranges_normalise(&p->deny_to);
+}
+
+/* ---- addresses that change ---- */
+
+static void tell_overlap(struct compiler *c, const struct nat_source *a, const struct nat_source *b)
+{
+	struct ranges both = {0}, less = {0};
+
+	ranges_add_all(&both, &a->from);
+	ranges_normalise(&both);
+	ranges_add_all(&less, &both);
+	ranges_normalise(&less);
+	ranges_subtract(&less, &b->from); /* of a, what b has not */
+	if (a->address.family == b->address.family && !ranges_equal(&both, &less))
+		compiler_fault(
+			c, "nat source %s: %s has machines of it too; what would be their address?",
+			b->name, a->name);
+	ranges_free(&both);
+	ranges_free(&less);
+}
+
+static void compile_nat(struct compiler *c)
+{
+	struct policy *p = c->policy;
+	struct nat *nat = &p->nat;
+	size_t i = 0;
+
+	nat_compile(c->conf, nat);
+	ranges_add_all(&nat->inside, &p->port[ZONE_DMZ].networks);
+	ranges_normalise(&nat->inside);
+	ranges_subtract(&nat->inside, &p->own);
+	CONF_FOR_EACH (node, conf_top(c->conf, "nat"), "source") {
+		struct nat_source *s = &nat->sources[i++];
+		compiler_endpoints(c, node, "from", &s->from);
+		ranges_subtract(&s->from, &p->own);
+		for (size_t j = 0; j + 1 < i; j++)
+			tell_overlap(c, &nat->sources[j], s);
+	}
 }
 
 /* ---- the whole ---- */
@@ -452,11 +405,14 @@ struct policy *policy_compile(const struct lyd_node *conf, struct buf *error)
 	if (!p)
 		abort();
 	compile_ports(&c);
+	ranges_normalise(&p->own);
+	compile_routes(&c);
 	compile_groups(&c);
 	compile_servers(&c);
 	compile_services(&c);
 	compile_box(&c);
 	compile_between(&c);
+	compile_nat(&c);
 	bogons_beside(conf, &p->bogons);
 	compiler_free(&c);
 	if (c.faults) {
@@ -497,6 +453,7 @@ void policy_free(struct policy *p)
 	free(p->owners);
 	free(p->sources);
 	free(p->deny_ports);
+	nat_free(&p->nat);
 	ranges_free(&p->own);
 	ranges_free(&p->internal);
 	ranges_free(&p->outbound);

@@ -12,9 +12,12 @@
  *  - dmz-internal opens servers or prefixes to every server, for every protocol.
  *  - dmz-outbound opens destinations for every protocol. Its deny is one condition: its ports (none
  *    given: every protocol) towards its 'to' (none given: every destination).
- *  - TCP port 25 from the DMZ to the WAN is always denied: mail leaves through the relay.
+ *  - TCP port 25 from the DMZ to the WAN is always denied: mail leaves through the relay, or is
+ *    led into it.
  *  - The box: the relay's listeners (SMTP and HTTP) for everybody, SSH for 'system ssh allow', ping
- *    for 'policy box ping'.
+ *    for 'policy box ping', DNS and NTP for the DMZ where 'system serve-dmz' says so.
+ *  - Addresses that change on the way (nat.h) are looked at as they are inside.
+ *  - In the flat topology the box is a bridge: what servers say to each other does not pass it.
  *  - From the WAN, sources that are nobody's (bogons) are dropped, unless the config names them.
  *
  * Pure: no socket, no clock, no file.
@@ -22,6 +25,7 @@
 #ifndef GATEPOST_FWRULES_POLICY_H
 #define GATEPOST_FWRULES_POLICY_H
 
+#include "fwrules/nat.h"
 #include "fwrules/ranges.h"
 #include "lib/addr.h"
 #include "lib/buf.h"
@@ -84,6 +88,8 @@ struct policy {
 		struct ranges networks;
 	} port[ZONES_WITH_PORT];
 	struct ranges own; /* the box's addresses */
+	bool flat;         /* a bridge between wan and dmz */
+	struct nat nat;
 
 	struct server *servers;
 	size_t servers_n;

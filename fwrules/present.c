@@ -106,6 +106,7 @@ static void read_chain(const struct nlmsghdr *nlh, void *context)
 	struct present_chain *chain = ARRAY_NEXT(p->chains, p->chains_n, p->chains_cap);
 	chain->name = text_copy(text_of(a.at[NFTA_CHAIN_NAME]));
 	chain->base = a.at[NFTA_CHAIN_HOOK] != NULL;
+	chain->nat = !strcmp(text_of(a.at[NFTA_CHAIN_TYPE]), "nat");
 	chain->hook = number_of(hook.at[NFTA_HOOK_HOOKNUM]);
 	chain->priority = (int32_t)number_of(hook.at[NFTA_HOOK_PRIORITY]);
 	chain->policy = number_of(a.at[NFTA_CHAIN_POLICY]);
@@ -127,6 +128,8 @@ static void read_set(const struct nlmsghdr *nlh, void *context)
 	set->key_type = number_of(a.at[NFTA_SET_KEY_TYPE]);
 	set->key_len = number_of(a.at[NFTA_SET_KEY_LEN]);
 	set->data_type = number_of(a.at[NFTA_SET_DATA_TYPE]);
+	if (set->data_type != NFT_DATA_VERDICT)
+		set->data_len = number_of(a.at[NFTA_SET_DATA_LEN]);
 	set->obj_type = number_of(a.at[NFTA_SET_OBJ_TYPE]);
 	set->timeout_ms = long_of(a.at[NFTA_SET_TIMEOUT]);
 	set->size = number_of(desc.at[NFTA_SET_DESC_SIZE]);

@@ -12,7 +12,8 @@
 
 struct present_chain {
 	char *name;
-	bool base; /* the next three are a base chain's */
+	bool base; /* the next four are a base chain's */
+	bool nat;  /* of type nat; else filter */
 	uint32_t hook;
 	int32_t priority;
 	uint32_t policy; /* NF_ACCEPT, NF_DROP */
@@ -21,6 +22,7 @@ struct present_chain {
 struct present_set {
 	char *name;
 	uint32_t flags, key_type, key_len, data_type, obj_type, size;
+	uint32_t data_len; /* of a map of addresses; 0 for others */
 	uint64_t timeout_ms;
 };
 

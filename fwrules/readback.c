@@ -56,6 +56,9 @@ static void compare_base(struct comparison *c, const struct chain *meant,
 	if (meant->hook != is->hook || meant->priority != is->priority)
 		differ(c, "chain %s: hook %u priority %d, meant %u and %d", is->name, is->hook,
 		       is->priority, meant->hook, meant->priority);
+	if (meant->nat != is->nat)
+		differ(c, "chain %s: of type %s, meant %s", is->name, is->nat ? "nat" : "filter",
+		       meant->nat ? "nat" : "filter");
 	if (is->policy != (meant->drop ? NF_DROP : NF_ACCEPT))
 		differ(c, "chain %s: policy %s", is->name,
 		       is->policy == NF_DROP ? "drop, meant accept" : "accept, meant drop");
@@ -88,7 +91,7 @@ static void compare_form(struct comparison *c, const struct set *set, const stru
 
 	if (is->flags != meant.flags || is->key_type != meant.key_type ||
 	    is->key_len != meant.key_len || is->data_type != meant.data_type ||
-	    is->obj_type != meant.obj_type)
+	    is->data_len != meant.data_len || is->obj_type != meant.obj_type)
 		differ(c, "set %s: flags 0x%x, key 0x%x of %u bytes, meant 0x%x, 0x%x of %u",
 		       is->name, is->flags, is->key_type, is->key_len, meant.flags, meant.key_type,
 		       meant.key_len);

@@ -2,6 +2,7 @@
 #include "fwrules/ruleset.h"
 
 #include "fwrules/build.h"
+#include "fwrules/natrules.h"
 #include "fwrules/services.h"
 
 #include <linux/netfilter.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRIORITY_RAW = -300, PRIORITY_FILTER = 0 };
+enum { PRIORITY_RAW = -300, PRIORITY_DSTNAT = -100, PRIORITY_FILTER = 0, PRIORITY_SRCNAT = 100 };
 enum { SMTP_PORT = 25 };
 enum {
 	MLD_QUERY = 130,
@@ -19,6 +20,7 @@ enum {
 	ND_ROUTER_ADVERT = 134,
 	ND_NEIGHBOUR_SOLICIT = 135,
 	ND_NEIGHBOUR_ADVERT = 136,
+	ND_REDIRECT = 137,
 	MLD2_REPORT = 143,
 };
 
@@ -183,10 +185,12 @@ static void compile_input(struct compiler *c, size_t chain, size_t box)
 }
 
 /* The box may send what it likes, but not go on with a connection that was cut: its next segment
- * belongs to nothing that conntrack knows. */
+ * belongs to nothing that conntrack knows. And what it forwards back to where it came from is no
+ * mistake of the sender's (IPv4 has a sysctl for that, IPv6 has none). */
 static void compile_output(struct compiler *c, size_t chain)
 {
 	BUILD_RULE(c->rs, chain, step_oif("lo"), step_accept());
+	BUILD_RULE(c->rs, chain, step_icmp(AF_INET6, ND_REDIRECT), step_drop());
 	BUILD_RULE(c->rs, chain, step_number(STEP_CT_STATE, CT_INVALID),
 		   step_goto(c->drop[INVALID]));
 }
@@ -299,6 +303,28 @@ static void base_chain(struct ruleset *rs, const char *name, unsigned hook, int 
 	BUILD_RULE(rs, index, step_jump(to));
 }
 
+static void compile_nat(struct compiler *c)
+{
+	size_t to = build_chain(c->rs, "to-inside"), from = build_chain(c->rs, "to-outside");
+	static const struct {
+		const char *name;
+		unsigned hook;
+		int priority;
+		bool source;
+	} bases[] = {
+		{"to-inside", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, false},
+		{"to-inside-own", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT, false},
+		{"to-outside", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, true},
+	};
+
+	natrules_compile(c->p, c->rs, c->wan, c->dmz, to, from);
+	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
+		base_chain(c->rs, bases[i].name, bases[i].hook, bases[i].priority, false,
+			   bases[i].source ? from : to);
+		c->rs->chains[c->rs->chains_n - 1].nat = true;
+	}
+}
+
 static void compile_devices(struct ruleset *rs, const struct policy *p,
 			    const struct ruleset_caps *caps)
 {
@@ -335,6 +361,8 @@ struct ruleset *ruleset_compile(const struct policy *p, const struct ruleset_cap
 	compile_forward(&c, forward, services, allow);
 	size_t output = build_chain(rs, "output");
 	compile_output(&c, output);
+	if (!nat_is_empty(&p->nat))
+		compile_nat(&c);
 	base_chain(rs, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_RAW, false, prerouting);
 	base_chain(rs, "input", NF_INET_LOCAL_IN, PRIORITY_FILTER, true, input);
 	base_chain(rs, "forward", NF_INET_FORWARD, PRIORITY_FILTER, true, forward);

@@ -13,6 +13,8 @@
  *   input        to the box                     } established first, then what may begin, by one
  *   forward      between wan and dmz            } map lookup: address . protocol . port
  *   output       from the box: only what belongs to a connection that was cut is stopped
+ *   to-inside    the destination changes (natrules.h), as packets come in and as the box sends them
+ *   to-outside   the source changes, as packets leave
  *   allow        the end of every allowed way to a server: counts the connection
  *   drop-REASON  the end of every other way: a log line at a bounded rate, a counter
  *
@@ -72,6 +74,11 @@ enum step_kind {
 	STEP_LOOKUP_SERVICE, /* verdict in map index for destination of family . protocol . port */
 	STEP_LOOKUP_PORT,    /* verdict in map index for protocol . port */
 	STEP_LOOKUP_DADDR,   /* verdict in map index for destination of family */
+	STEP_CT_DNAT,        /* the connection's destination has changed */
+	STEP_NAT_SERVICE,    /* destination, by map index of destination . protocol . port */
+	STEP_NAT_MAP,        /* by map index: the destination, or of_source the source */
+	STEP_NAT_PREFIX,     /* the network's part of either becomes that of to */
+	STEP_NAT_ADDRESS, /* either becomes the address of to; number: the port, 0 for the same */
 	STEP_VERDICT,
 };
 
@@ -84,6 +91,8 @@ struct step {
 	uint32_t burst;   /* packets */
 	const char *name; /* owned by the ruleset */
 	struct verdict verdict;
+	bool of_source; /* STEP_NAT_* */
+	struct prefix to;
 };
 
 enum { RULE_STEPS_MAX = 6 };
@@ -94,7 +103,8 @@ struct rule {
 
 struct chain {
 	char *name;
-	bool base;     /* stands for good and holds one jump; the next three are a base chain's */
+	bool base;     /* stands for good and holds one jump; the next four are a base chain's */
+	bool nat;      /* of type nat, else filter */
 	unsigned hook; /* NF_INET_* */
 	int priority;
 	bool drop; /* what its end says */
@@ -116,13 +126,21 @@ enum key_kind {
 };
 enum { KEY_BYTES_MAX = 24 };
 
-enum set_kind { SET_PLAIN, SET_VERDICTS, SET_COUNTERS };
+enum set_kind {
+	SET_PLAIN,
+	SET_VERDICTS,
+	SET_COUNTERS,
+	SET_ADDRESSES, /* an address of the key's family */
+	SET_SERVICES,  /* an address of the key's family . port */
+};
 
 struct element {
-	uint8_t key[KEY_BYTES_MAX];  /* fields in network order, each padded to 4 bytes */
-	uint8_t last[KEY_BYTES_MAX]; /* interval sets: the upper bound of each field, inclusive */
-	struct verdict verdict;      /* SET_VERDICTS */
-	size_t counter;              /* SET_COUNTERS */
+	uint8_t key[KEY_BYTES_MAX]; /* fields in network order, each padded to 4 bytes */
+	/* Interval sets: the upper bound of each field, inclusive. SET_ADDRESSES and SET_SERVICES,
+	 * which are no intervals: what the key leads to. */
+	uint8_t last[KEY_BYTES_MAX];
+	struct verdict verdict; /* SET_VERDICTS */
+	size_t counter;         /* SET_COUNTERS */
 };
 
 struct set {
@@ -138,6 +156,8 @@ struct set {
 };
 
 size_t key_bytes(enum key_kind kind);
+/* Of what the keys lead to; 0 for verdicts, counters and plain sets. */
+size_t data_bytes(const struct set *set);
 
 /* ---- the whole ---- */
 

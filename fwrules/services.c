@@ -396,7 +396,8 @@ static void same_key(const struct side *side, size_t n, size_t i, struct allows 
 		const struct service *other = &side->all[j];
 		if (other->ports_n == s->ports_n && other->to_n == s->to_n &&
 		    (!s->to_n || !addr_cmp(&s->to[0], &other->to[0])) &&
-		    (!s->ports_n || s->ports[0].first == other->ports[0].first))
+		    (!s->ports_n || (s->ports[0].proto == other->ports[0].proto &&
+				     s->ports[0].first == other->ports[0].first)))
 			*ARRAY_NEXT(out->at, out->n, out->cap) = j;
 	}
 }

@@ -30,6 +30,14 @@ const uint8_t *setform_fields(enum key_kind key, uint32_t *n)
 	return keys[key].fields;
 }
 
+/* What a map of addresses leads to. */
+static uint32_t data_type(const struct set *set)
+{
+	uint32_t address = data_bytes(set) >= 16 ? TYPE_IPV6 : TYPE_IPV4;
+
+	return set->kind == SET_ADDRESSES ? address : TYPES_2(address, TYPE_PORT);
+}
+
 struct present_set setform_of(const struct set *set)
 {
 	struct present_set s = {
@@ -51,12 +59,17 @@ struct present_set setform_of(const struct set *set)
 		s.flags |= NFT_SET_OBJECT;
 		s.obj_type = NFT_OBJECT_COUNTER;
 	}
+	if (data_bytes(set)) {
+		s.flags |= NFT_SET_MAP;
+		s.data_type = data_type(set);
+		s.data_len = (uint32_t)data_bytes(set);
+	}
 	return s;
 }
 
 bool setform_same(const struct present_set *a, const struct present_set *b)
 {
 	return a->flags == b->flags && a->key_type == b->key_type && a->key_len == b->key_len &&
-	       a->data_type == b->data_type && a->obj_type == b->obj_type && a->size == b->size &&
-	       a->timeout_ms == b->timeout_ms;
+	       a->data_type == b->data_type && a->data_len == b->data_len &&
+	       a->obj_type == b->obj_type && a->size == b->size && a->timeout_ms == b->timeout_ms;
 }

@@ -18,7 +18,8 @@ bool kept_has(const struct keymap *m, const char *name)
 
 static bool chain_fits(const struct chain *meant, const struct present_chain *is)
 {
-	return is->base && meant->hook == is->hook && meant->priority == is->priority;
+	return is->base && meant->nat == is->nat && meant->hook == is->hook &&
+	       meant->priority == is->priority;
 }
 
 struct kept kept_of(const struct ruleset *rs, const struct names *names, const struct present *p)

@@ -18,6 +18,7 @@ struct intent {
 	struct policy *policy;
 	struct ruleset *ruleset;
 	struct netplan *net;
+	struct users *users;
 };
 
 struct apply {
@@ -40,6 +41,7 @@ static void intent_free(struct intent *i)
 	policy_free(i->policy);
 	ruleset_free(i->ruleset);
 	netplan_free(i->net);
+	users_free(i->users);
 	*i = (struct intent){0};
 }
 
@@ -51,6 +53,7 @@ static bool intent_compile(const struct apply *a, const struct lyd_node *conf, s
 	out->net = netplan_compile(conf, error); /* both, so that all faults are told at once */
 	if (out->policy && out->net)
 		out->ruleset = ruleset_compile(out->policy, &a->caps);
+	out->users = users_compile(conf);
 	if (out->ruleset)
 		return true;
 	intent_free(out);
@@ -156,14 +159,36 @@ static bool print_dry(const struct apply *a, const struct intent *intent, struct
 	return ok;
 }
 
-static bool apply_dry(struct apply *a, const struct lyd_node *conf, const struct intent *intent,
-		      struct buf *notes, struct buf *error)
+static bool apply_programs(struct apply *a, const struct lyd_node *conf,
+			   const struct intent *intent, struct buf *notes, struct buf *error)
 {
 	if (!services_apply(&a->options.services, conf, &a->services_undo, notes, error))
 		return false;
-	if (print_dry(a, intent, error))
+	if (users_apply(intent->users, &a->options.users, error))
 		return true;
 	services_undo(a->services_undo);
+	return false;
+}
+
+static void undo_programs(struct apply *a)
+{
+	struct buf error = BUF_INIT;
+
+	services_undo(a->services_undo);
+	/* Before the first config, who could log in is whoever could when gatepostd ended. */
+	if (a->in_force.users && !users_apply(a->in_force.users, &a->options.users, &error))
+		log_error("undo: users: %s", buf_str(&error));
+	buf_free(&error);
+}
+
+static bool apply_dry(struct apply *a, const struct lyd_node *conf, const struct intent *intent,
+		      struct buf *notes, struct buf *error)
+{
+	if (!apply_programs(a, conf, intent, notes, error))
+		return false;
+	if (print_dry(a, intent, error))
+		return true;
+	undo_programs(a);
 	return false;
 }
 
@@ -174,11 +199,11 @@ static bool apply_real(struct apply *a, const struct lyd_node *conf, const struc
 		return false;
 	if (!fw_apply(a->fw, intent->ruleset, error))
 		goto undo_net;
-	if (!services_apply(&a->options.services, conf, &a->services_undo, notes, error))
+	if (!apply_programs(a, conf, intent, notes, error))
 		goto undo_fw;
 	if (verify(a, intent, error))
 		return true;
-	services_undo(a->services_undo);
+	undo_programs(a);
 undo_fw:
 	restore_ruleset(a);
 undo_net:
@@ -210,10 +235,10 @@ void apply_revert(struct apply *a)
 {
 	if (!a->reversible)
 		return;
-	services_undo(a->services_undo);
 	intent_free(&a->in_force);
 	a->in_force = a->before;
 	a->before = (struct intent){0};
+	undo_programs(a);
 	if (a->fw) {
 		restore_ruleset(a);
 		net_undo(a->net_undo);

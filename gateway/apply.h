@@ -3,7 +3,7 @@
  * One config put in force: compiled, applied, read back; or everything as it was.
  *
  *	compile   policy, ruleset, netplan            pure: a fault here has touched nothing
- *	apply     addresses and routes, then one nft batch, then services
+ *	apply     addresses and routes, then one nft batch, then services and users
  *	verify    the kernel's own account of it, compared with what was meant
  *
  * Whatever fails, the steps already taken are undone in the opposite order. What was applied can
@@ -16,6 +16,7 @@
 #define GATEPOST_GATEWAY_APPLY_H
 
 #include "gateway/services.h"
+#include "gateway/users.h"
 #include "lib/buf.h"
 
 #include <libyang/libyang.h>
@@ -27,6 +28,7 @@ struct apply_options {
 	bool dry_run; /* the kernel is not touched; what would be done stands in dry_run_file */
 	const char *dry_run_file;
 	struct services services;
+	struct users_place users;
 };
 
 /* The options' strings must outlive it. NULL with the reason in error. */

@@ -26,11 +26,12 @@ static void each_name(const struct lyd_node *relay, name_fn *fn, void *arg)
 		const struct lyd_node *track = conf_child(account, "track");
 		char what[128];
 
-		if (!conf_has(track, "host"))
-			continue;
 		snprintf(what, sizeof(what), "relay account %s track host",
 			 conf_value(account, "name"));
-		fn(conf_value(track, "host"), what, arg);
+		if (conf_has(track, "host"))
+			fn(conf_value(track, "host"), what, arg);
+		CONF_FOR_EACH (sender, track, "sender-domain")
+			fn(conf_value(sender, "host"), what, arg);
 	}
 }
 

@@ -44,6 +44,45 @@ struct gate_control {
 	unsigned sessions; /* so far */
 };
 
+/* ---- the socket's file ---- */
+
+/* Everybody who may log in may ask; where there are no such groups, or no right to give: root
+ * alone. */
+static void open_to_logins(const char *path)
+{
+	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
+
+	if (!group)
+		group = getgrnam(PEER_ADMIN_GROUP);
+	if (group && chown(path, (uid_t)-1, group->gr_gid) != 0)
+		log_warn("control: %s is not open to group %s: %s", path, group->gr_name,
+			 strerror(errno));
+}
+
+/* Bound under another name, given its mode, then renamed: nobody can connect too early. */
+static int bind_at(const char *path, struct buf *error)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && (size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s.new", path) >=
+			       sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+	} else if (fd >= 0) {
+		unlink(sun.sun_path);
+		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
+			open_to_logins(sun.sun_path);
+			if (rename(sun.sun_path, path) == 0)
+				return fd;
+		}
+	}
+	buf_printf(error, "cannot listen at %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* ---- a client ---- */
 
 static void client_close(struct client *k)
@@ -120,20 +159,22 @@ static void relay_answered(void *arg, json_t *answer)
 
 static void ask_relay(struct client *k, const json_t *request)
 {
-	static const char *const for_readers[] = {"log",       "queue",       "message",
-						  "show",      "status",      "statistics",
-						  "listeners", "certificate", "alarms"};
+	static const char *const for_readers[] = {
+		"log",       "queue",       "message", "show",         "status",    "statistics",
+		"listeners", "certificate", "alarms",  "suppressions", "shut-list", "keys"};
 	const json_t *question = json_object_get(request, "request");
 	const char *verb = json_string_value(json_object_get(question, "verb"));
 	const struct lyd_node *relay = conf_top(commit_running(k->control->gate->commit), "relay");
-	bool allowed = k->peer.admin;
+	bool reads = false;
 
 	for (size_t i = 0; verb && i < sizeof(for_readers) / sizeof(*for_readers); i++)
-		allowed = allowed || !strcmp(verb, for_readers[i]);
+		reads = reads || !strcmp(verb, for_readers[i]);
+	if (verb && !reads)
+		verb_note(k->control->gate, &k->peer, request, NULL);
 	const char *path = conf_value(conf_child(relay, "directory"), "control");
 	if (!verb)
 		client_send(k, verb_failure("the request to the relay has no verb\n"));
-	else if (!allowed)
+	else if (!reads && !k->peer.admin)
 		client_send(k, verb_failure("this is for administrators\n"));
 	else if (!path)
 		client_send(k, verb_failure("no relay is configured\n"));
@@ -237,6 +278,34 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	buf_free(&error);
 }
 
+static json_t *refuse(struct client *k, const json_t *request)
+{
+	json_t *answer = verb_failure("%s may look, but not change anything; log in as an "
+				      "administrator\n",
+				      k->peer.who);
+
+	verb_note(k->control->gate, &k->peer, request, answer);
+	return answer;
+}
+
+static json_t *answer_at_once(struct client *k, const struct verb *verb, const json_t *request)
+{
+	struct gate_control *c = k->control;
+	json_t *answer = verb->answer(c->gate, &k->peer, request);
+
+	if (verb->admin) {
+		if (strcmp(verb->name, "check") != 0)
+			verb_note(c->gate, &k->peer, request, answer);
+		/* Groups and roles may have changed. */
+		open_to_logins(c->path);
+		for (struct client *other = c->clients; other; other = other->next)
+			peer_refresh(&other->peer);
+	}
+	set_deadline(c);
+	tidy_later(c);
+	return answer;
+}
+
 static void client_request(struct client *k, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "verb"));
@@ -244,14 +313,10 @@ static void client_request(struct client *k, const json_t *request)
 
 	if (!verb) {
 		client_send(k, verb_failure("no such verb\n"));
-	} else if (verb->admin && !k->peer.admin) {
-		client_send(k, verb_failure("%s may look, but not change anything; log in as an "
-					    "administrator\n",
-					    k->peer.who));
+	} else if (!peer_may(&k->peer, verb->admin)) {
+		client_send(k, refuse(k, request));
 	} else if (verb->answer) {
-		client_send(k, verb->answer(k->control->gate, &k->peer, request));
-		set_deadline(k->control);
-		tidy_later(k->control);
+		client_send(k, answer_at_once(k, verb, request));
 	} else if (!strcmp(verb->name, "relay")) {
 		ask_relay(k, request);
 	} else {

@@ -28,6 +28,9 @@ struct options {
 	const char *services; /* runit's folder */
 	const char *yang;
 	const char *release;
+	const char *etc; /* passwd and the like; NULL: left alone */
+	const char *homes;
+	const char *audit;
 	bool guest, lab, dry_run;
 
 	/* made from the others */
@@ -45,6 +48,9 @@ static const struct {
 	{{"services", 1, NULL, 'S'}, "DIR", "runit's services (/etc/service)"},
 	{{"yang", 1, NULL, 'y'}, "DIR", "gatepost.yang (/usr/share/gatepost/yang)"},
 	{{"release", 1, NULL, 'R'}, "FILE", "about the image (/etc/gatepost/release)"},
+	{{"etc", 1, NULL, 'e'}, "DIR", "accounts of users are made here (/etc; no --guest's)"},
+	{{"homes", 1, NULL, 'H'}, "DIR", "homes of users (/config/users)"},
+	{{"audit", 1, NULL, 'a'}, "FILE", "who did what (/var/lib/gatepost/audit/log)"},
 	{{"guest", 0, NULL, 'g'}, "", "leave this machine's host name and resolvers alone"},
 	{{"lab", 0, NULL, 'l'}, "", "allow settings for test benches"},
 	{{"dry-run", 0, NULL, 'n'}, "", "touch nothing; write RUN-DIR/dry-run instead"},
@@ -90,6 +96,15 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'R':
 			o->release = optarg;
+			break;
+		case 'e':
+			o->etc = optarg;
+			break;
+		case 'H':
+			o->homes = optarg;
+			break;
+		case 'a':
+			o->audit = optarg;
 			break;
 		case 'g':
 			o->guest = true;
@@ -139,6 +154,8 @@ static void complete(struct options *o)
 		o->store = folder_of(o->config);
 	if (!o->control)
 		o->control = below(o->run_dir, "control.sock");
+	if (!o->etc && !o->guest && !o->dry_run)
+		o->etc = "/etc";
 	if (o->dry_run) {
 		o->dry_run_file = below(o->run_dir, "dry-run");
 	} else {
@@ -164,6 +181,15 @@ static struct apply *open_apply(const struct options *o, struct buf *error)
 				.folder = o->dry_run ? NULL : o->services,
 				.resolv_conf = o->guest || o->dry_run ? NULL : "/etc/resolv.conf",
 				.host_name = !o->guest && !o->dry_run,
+			},
+		.users =
+			{
+				.etc = o->etc,
+				.homes = o->homes,
+				.admin_home = o->guest || o->dry_run ? NULL : "/config/admin",
+				.admin_hash =
+					o->guest || o->dry_run ? NULL : "/config/system/admin.hash",
+				.shell = "/usr/libexec/gatepost/session",
 			},
 	};
 
@@ -197,6 +223,8 @@ int main(int argc, char **argv)
 		.services = "/etc/service",
 		.yang = "/usr/share/gatepost/yang",
 		.release = "/etc/gatepost/release",
+		.homes = "/config/users",
+		.audit = "/var/lib/gatepost/audit/log",
 	};
 	struct buf error = BUF_INIT;
 
@@ -215,6 +243,7 @@ int main(int argc, char **argv)
 	    !(gate.apply = open_apply(&o, &error)))
 		fatal("%s", buf_str(&error));
 	gate.announcer = announcer_new(o.guest || o.dry_run ? NULL : CONSOLES);
+	gate.audit = audit_open(o.audit, gate.model);
 	gate.commit =
 		commit_open(gate.model, gate.store, gate.apply, gate.announcer, o.in_force_mark);
 	commit_start(gate.commit, &error); /* a failure has been logged; the gate is closed */
@@ -222,6 +251,7 @@ int main(int argc, char **argv)
 
 	commit_close(gate.commit);
 	announcer_free(gate.announcer);
+	audit_close(gate.audit);
 	apply_close(gate.apply);
 	confstore_close(gate.store);
 	model_close(gate.model);

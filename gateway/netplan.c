@@ -2,6 +2,7 @@
 #include "gateway/netplan.h"
 
 #include "fwrules/array.h"
+#include "fwrules/nat.h"
 #include "fwrules/policy.h"
 #include "model/model.h"
 
@@ -99,6 +100,16 @@ static void add_address(struct compiler *c, size_t port, const struct prefix *p,
 	a->deprecated = deprecated;
 }
 
+static bool is_wan_gateway(const struct compiler *c, const struct addr *a)
+{
+	struct addr gateway;
+
+	CONF_FOR_EACH (n, c->port[WAN], "gateway")
+		if (addr_parse(conf_text(n), &gateway) && !addr_cmp(&gateway, a))
+			return true;
+	return false;
+}
+
 /* The port whose network holds a: that of the longest prefix; PORTS when there is none. */
 static size_t port_of(const struct compiler *c, const struct addr *a)
 {
@@ -138,6 +149,35 @@ static void compile_pool_addresses(struct compiler *c)
 	}
 }
 
+/* Addresses outside that the uplink's neighbours ask for: the box must hold them to be asked. */
+static void compile_nat_addresses(struct compiler *c)
+{
+	struct ranges held = {0};
+	size_t added = 0;
+
+	nat_held(c->conf, &held);
+	for (size_t i = 0; i < held.n && added <= NET_HELD_MAX; i++) {
+		struct prefix p = {.addr = held.at[i].first};
+		bool more = true;
+		p.len = (unsigned)addr_size(&p.addr) * 8;
+		while (more && added <= NET_HELD_MAX) {
+			if (!has_address(c, &p.addr) && !is_wan_gateway(c, &p.addr)) {
+				add_address(c, WAN, &p, p.addr.family == AF_INET6);
+				added++;
+			}
+			more = addr_cmp(&p.addr, &held.at[i].last) != 0 &&
+			       addr_next(&p.addr, &p.addr);
+		}
+	}
+	if (added > NET_HELD_MAX)
+		fault(c,
+		      "nat: more than %d addresses outside are on the uplink's own wire; have "
+		      "their "
+		      "network routed to this box instead",
+		      NET_HELD_MAX);
+	ranges_free(&held);
+}
+
 static void compile_addresses(struct compiler *c)
 {
 	struct prefix p;
@@ -146,6 +186,8 @@ static void compile_addresses(struct compiler *c)
 		CONF_FOR_EACH (n, c->port[i], "address")
 			if (prefix_parse(conf_text(n), &p))
 				add_address(c, i, &p, false);
+	if (c->port[WAN])
+		compile_nat_addresses(c);
 	/* A relay on a box that routes nothing sends from addresses that are there already. */
 	if (c->port[WAN] || c->port[DMZ])
 		compile_pool_addresses(c);
@@ -162,17 +204,33 @@ static void compile_routes(struct compiler *c)
 		r->to.addr.family = r->via.family;
 		copy_name(r->link, c->ifname[WAN]);
 	}
+	CONF_FOR_EACH (n, conf_top(c->conf, "routes"), "route") {
+		struct net_route r = {0};
+		if (!prefix_parse(conf_value(n, "to"), &r.to) ||
+		    !addr_parse(conf_value(n, "via"), &r.via))
+			continue;
+		size_t port = port_of(c, &r.via);
+		if (port == PORTS)
+			continue; /* model_validate() has refused it */
+		copy_name(r.link, c->ifname[port]);
+		*ARRAY_NEXT(c->plan->routes, c->plan->routes_n, c->routes_cap) = r;
+	}
 }
 
 /* ---- neighbours answered for ---- */
 
-static void add_neighbour(struct compiler *c, const struct addr *a)
+static void add_neighbour_on(struct compiler *c, size_t port, const struct addr *a)
 {
 	struct net_neighbour *n =
 		ARRAY_NEXT(c->plan->neighbours, c->plan->neighbours_n, c->neighbours_cap);
 
-	copy_name(n->link, c->ifname[WAN]);
+	copy_name(n->link, c->ifname[port]);
 	n->address = *a;
+}
+
+static void add_neighbour(struct compiler *c, const struct addr *a)
+{
+	add_neighbour_on(c, WAN, a);
 }
 
 /* The kernel answers for its own IPv4 addresses on every port, and for IPv6 ones on theirs only. */
@@ -227,8 +285,10 @@ static void named_neighbours_in(struct compiler *c, const struct prefix *p)
 
 static int by_address(const void *a, const void *b)
 {
-	return addr_cmp(&((const struct net_neighbour *)a)->address,
-			&((const struct net_neighbour *)b)->address);
+	const struct net_neighbour *x = a, *y = b;
+	int order = addr_cmp(&x->address, &y->address);
+
+	return order ? order : strcmp(x->link, y->link);
 }
 
 static void sort_neighbours(struct netplan *plan)
@@ -242,6 +302,25 @@ static void sort_neighbours(struct netplan *plan)
 		if (by_address(&plan->neighbours[n], &plan->neighbours[i]))
 			plan->neighbours[++n] = plan->neighbours[i];
 	plan->neighbours_n = n + 1;
+}
+
+/* Whether servers are to reach each other through the box. */
+static bool is_between(const struct compiler *c)
+{
+	const struct lyd_node *policy = conf_top(c->conf, "policy");
+
+	return c->port[DMZ] && conf_has(conf_child(policy, "dmz-internal"), "through-box");
+}
+
+/* IPv6 servers, answered for towards each other. For IPv4 a sysctl does it for every address. */
+static void compile_between(struct compiler *c)
+{
+	struct addr a;
+
+	CONF_FOR_EACH (server, conf_top(c->conf, "servers"), "server")
+		CONF_FOR_EACH (n, server, "address")
+			if (addr_parse(conf_text(n), &a) && a.family == AF_INET6)
+				add_neighbour_on(c, DMZ, &a);
 }
 
 static void compile_neighbours(struct compiler *c)
@@ -263,6 +342,8 @@ static void compile_neighbours(struct compiler *c)
 			      "for; have the block routed to this box instead",
 			      conf_text(n), NET_NEIGHBOURS_MAX);
 	}
+	if (is_between(c))
+		compile_between(c);
 	sort_neighbours(c->plan);
 }
 
@@ -307,6 +388,7 @@ static const struct {
 	{"net/ipv6/conf/%s/proxy_ndp", NULL},
 	{"net/ipv4/neigh/%s/proxy_delay", NULL},
 	{"net/ipv6/neigh/%s/proxy_delay", NULL},
+	{"net/ipv4/conf/%s/proxy_arp_pvlan", NULL},
 };
 
 bool netplan_port_sysctl(size_t i, const char *link, char out[NET_SYSCTL_PATH_MAX])
@@ -327,6 +409,22 @@ static void compile_port_sysctls(struct compiler *c, const char *link)
 			add_sysctl(c, port_sysctls[i].value, false, "%s", path);
 }
 
+static bool answers_on(const struct compiler *c, size_t port)
+{
+	for (size_t i = 0; i < c->plan->neighbours_n; i++)
+		if (!strcmp(c->plan->neighbours[i].link, c->ifname[port]))
+			return true;
+	return false;
+}
+
+/* For others, and at once: there is nobody else who might. */
+static void compile_answers(struct compiler *c, const char *link)
+{
+	add_sysctl(c, "1", false, "net/ipv6/conf/%s/proxy_ndp", link);
+	add_sysctl(c, "0", false, "net/ipv4/neigh/%s/proxy_delay", link);
+	add_sysctl(c, "0", false, "net/ipv6/neigh/%s/proxy_delay", link);
+}
+
 static void compile_sysctls(struct compiler *c)
 {
 	const char *router = *c->ifname[WAN] && *c->ifname[DMZ] ? "1" : "0";
@@ -345,12 +443,13 @@ static void compile_sysctls(struct compiler *c)
 	for (size_t i = 0; i < PORTS; i++)
 		if (*c->ifname[i])
 			compile_port_sysctls(c, c->ifname[i]);
-	if (!c->plan->neighbours_n)
-		return;
-	add_sysctl(c, "1", false, "net/ipv6/conf/%s/proxy_ndp", c->ifname[WAN]);
-	/* Answer at once: there is nobody else who might. */
-	add_sysctl(c, "0", false, "net/ipv4/neigh/%s/proxy_delay", c->ifname[WAN]);
-	add_sysctl(c, "0", false, "net/ipv6/neigh/%s/proxy_delay", c->ifname[WAN]);
+	if (*c->ifname[DMZ])
+		add_sysctl(c, is_between(c) ? "1" : "0", false, "net/ipv4/conf/%s/proxy_arp_pvlan",
+			   c->ifname[DMZ]);
+	if (answers_on(c, WAN))
+		compile_answers(c, c->ifname[WAN]);
+	if (is_between(c))
+		compile_answers(c, c->ifname[DMZ]);
 }
 
 /* ---- the whole ---- */

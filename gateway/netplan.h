@@ -6,9 +6,10 @@
  * is ours and not in the plan (net_linux.h says what is ours).
  *
  * The relay's pool addresses are the box's too: each stands as /32 or /128 on the port whose
- * network holds it. IPv6 ones are marked deprecated, so that only who binds to them uses them. IPv6
- * addresses skip duplicate detection: for a second or more after each commit nothing could be sent
- * from them. Whoever moves addresses probes for duplicates first (DESIGN §8).
+ * network holds it. So are the outside addresses of nat, on wan, where the uplink's neighbours
+ * would ask for them. IPv6 ones are marked deprecated, so that only who binds to them uses them.
+ * IPv6 addresses skip duplicate detection: for a second or more after each commit nothing could be
+ * sent from them. Whoever moves addresses probes for duplicates first (DESIGN §8).
  */
 #ifndef GATEPOST_GATEWAY_NETPLAN_H
 #define GATEPOST_GATEWAY_NETPLAN_H
@@ -69,6 +70,8 @@ struct netplan {
 /* Addresses answered for, at most. A larger IPv4 proxy-neighbour is refused; of a larger IPv6 one
  * only those addresses are answered for that the config names. */
 enum { NET_NEIGHBOURS_MAX = 4096 };
+/* Addresses of nat that the box holds on the uplink's wire, at most. */
+enum { NET_HELD_MAX = 1024 };
 
 /*
  * NULL with a line for each fault in error: a pool address in no network of a port, a device name

@@ -48,7 +48,13 @@ void peer_refresh(struct peer *peer)
 		snprintf(peer->who, sizeof(peer->who), "%s", pw->pw_name);
 	else
 		snprintf(peer->who, sizeof(peer->who), "uid %u", (unsigned)peer->uid);
+	peer->known = pw;
 	peer->admin = peer->uid == 0 || peer->uid == geteuid() || in_admin_group(pw, peer->gid);
+}
+
+bool peer_may(const struct peer *peer, bool change)
+{
+	return peer->admin || (peer->known && !change);
 }
 
 bool peer_identify(int fd, unsigned session, struct peer *peer)

@@ -4,7 +4,8 @@
  *
  * The kernel says which user it is (SO_PEERCRED), the machine's accounts say which role that user
  * has: root, the daemon's own user and members of the group "admin" administer, everybody else who
- * may open the socket reads. The role is looked up again after every commit: it may have changed.
+ * may open the socket reads, as long as there is such an account. The role is looked up again after
+ * every commit: it may have changed.
  */
 #ifndef GATEPOST_GATEWAY_PEER_H
 #define GATEPOST_GATEWAY_PEER_H
@@ -20,6 +21,7 @@
 
 struct peer {
 	char who[CONFSTORE_WHO_MAX];
+	bool known; /* the machine has an account of this user: it may look */
 	bool admin;
 	unsigned session; /* of the connection; never used twice, never 0 */
 	pid_t pid;
@@ -30,6 +32,8 @@ struct peer {
 
 /* False when the kernel does not say. */
 bool peer_identify(int fd, unsigned session, struct peer *peer);
+/* May it look, or change something? */
+bool peer_may(const struct peer *peer, bool change);
 /* Name and role anew. */
 void peer_refresh(struct peer *peer);
 

@@ -139,9 +139,31 @@ static json_t *see_alarms(struct gate *g, const json_t *request, struct buf *err
 	return rows;
 }
 
+#define AUDIT_ROWS 1000 /* shown */
+
+static json_t *see_audit(struct gate *g, const json_t *request, struct buf *error)
+{
+	json_t *rows = audit_rows(g->audit, AUDIT_ROWS), *row;
+	char when[32];
+	struct tm tm;
+	size_t i;
+
+	(void)request;
+	(void)error;
+	json_array_foreach(rows, i, row)
+	{
+		time_t t = (time_t)json_integer_value(json_object_get(row, "time"));
+		gmtime_r(&t, &tm);
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		json_object_set_new(row, "when", json_string(when));
+	}
+	return rows;
+}
+
 static const struct sight {
 	const char *what;
 	json_t *(*see)(struct gate *g, const json_t *request, struct buf *error);
+	bool admin;
 } sights[] = {
 	{"interfaces", see_interfaces},     {"routes", see_routes},
 	{"neighbours", see_neighbours},     {"firewall", see_firewall},
@@ -149,6 +171,7 @@ static const struct sight {
 	{"ruleset", see_ruleset},           {"services", see_services},
 	{"version", see_version},           {"boot", see_boot},
 	{"temperature", see_temperature},   {"alarms", see_alarms},
+	{"audit", see_audit, true},
 };
 
 json_t *sights_show(struct gate *g, const struct peer *peer, const json_t *request)
@@ -156,10 +179,11 @@ json_t *sights_show(struct gate *g, const struct peer *peer, const json_t *reque
 	const char *what = text_of(request, "what");
 	struct buf error = BUF_INIT;
 
-	(void)peer;
 	for (size_t i = 0; i < sizeof(sights) / sizeof(*sights); i++) {
 		if (!what || strcmp(sights[i].what, what) != 0)
 			continue;
+		if (sights[i].admin && !peer->admin)
+			return verb_failure("this is for administrators\n");
 		json_t *rows = sights[i].see(g, request, &error);
 		return rows ? json_pack("{s:b s:o}", "ok", 1, "rows", rows) : failure_of(&error);
 	}

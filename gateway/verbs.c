@@ -281,6 +281,67 @@ static json_t *answer_break(struct gate *g, const struct peer *peer, const json_
 	return json_pack("{s:b s:s}", "ok", 1, "user", before.who);
 }
 
+/* ---- users, audit ---- */
+
+static json_t *answer_hash(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf hash = BUF_INIT, error = BUF_INIT;
+
+	(void)g;
+	(void)peer;
+	if (!users_hash(text_of(request, "password"), &hash, &error))
+		return failure_of(&error);
+	json_t *answer = json_pack("{s:b s:s}", "ok", 1, "hash", buf_str(&hash));
+	buf_free(&hash);
+	return answer;
+}
+
+static json_t *answer_ran(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	audit_note(g->audit, peer, text_of(request, "command"), NULL, false);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static void put_arguments(const json_t *request, struct buf *out)
+{
+	static const char *const left_out[] = {"verb", "text", "password", "chain", "key", "base"};
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)request, name, value)
+	{
+		bool out_of_it = false;
+		for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++)
+			out_of_it |= !strcmp(name, left_out[i]);
+		if (out_of_it)
+			continue;
+		if (json_is_string(value) && json_string_length(value))
+			buf_printf(out, " %s \"%s\"", name, json_string_value(value));
+		else if (json_is_integer(value) && json_integer_value(value))
+			buf_printf(out, " %s %lld", name, (long long)json_integer_value(value));
+	}
+}
+
+void verb_note(struct gate *g, const struct peer *peer, const json_t *request, const json_t *answer)
+{
+	const json_t *inner = json_object_get(request, "request");
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	const json_t *revision = json_object_get(answer, "revision");
+	struct buf command = BUF_INIT, said = BUF_INIT;
+
+	buf_appends(&command, text_of(request, "verb"));
+	if (json_is_object(inner))
+		buf_printf(&command, " %s", text_of(inner, "verb"));
+	put_arguments(json_is_object(inner) ? inner : request, &command);
+	if (error)
+		buf_printf(&said, "refused: %s", error);
+	else if (revision)
+		buf_printf(&said, "revision %lld", (long long)json_integer_value(revision));
+	audit_note(g->audit, peer, buf_str(&command), said.len ? buf_str(&said) : NULL, true);
+	buf_free(&command);
+	buf_free(&said);
+}
+
 /* ---- the table ---- */
 
 static const struct verb verbs[] = {
@@ -292,6 +353,8 @@ static const struct verb verbs[] = {
 	{"test-policy", false, sights_test_policy},
 	{"relay", false, NULL},
 	{"ping", false, NULL},
+	{"ran", false, answer_ran},
+	{"hash", false, answer_hash},
 	{"traceroute", false, NULL},
 	{"capture", true, NULL},
 	{"check", true, answer_check},

@@ -18,7 +18,10 @@
  *	revisions                              rows
  *	show      what [server] [limit]        rows
  *	offers    path [partial]               rows: what the config has behind those words
- *(offer.h) test-policy  from to protocol [port] [text]    rows: which line decides (explain.h)
+ *	                                       (offer.h)
+ *	test-policy from to protocol [port] [text]   rows: which line decides (explain.h)
+ *	hash      password                     hash: what `system user NAME password` takes
+ *	ran       command                      for the audit log (audit.h)
  *	relay     request                      handed on to the relay, its answer as it is
  *	ping, traceroute, capture (tool.h)     {"output":...} lines, then {"ok":...,"status":...}
  *
@@ -28,6 +31,7 @@
 #define GATEPOST_GATEWAY_VERBS_H
 
 #include "gateway/announce.h"
+#include "gateway/audit.h"
 #include "gateway/commit.h"
 #include "gateway/lock.h"
 
@@ -44,6 +48,7 @@ struct gate {
 	bool lab;             /* the model knows settings for test benches */
 	const char *release;  /* NAME=VALUE lines about the image */
 	struct announcer *announcer;
+	struct audit *audit;
 	struct edit_lock lock;
 };
 
@@ -56,6 +61,10 @@ struct verb {
 
 /* NULL when there is none of this name. */
 const struct verb *verb_find(const char *name);
+
+/* Into the audit log: what was asked for and what came of it (answer may be NULL). */
+void verb_note(struct gate *g, const struct peer *peer, const json_t *request,
+	       const json_t *answer);
 
 json_t *verb_failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -81,12 +81,18 @@ static const struct lyd_node *first_of(const struct lyd_node *siblings,
 	return found;
 }
 
-/* The data node that holds all entries of the list, seen from somewhere below it. */
+/* The data node that holds all entries of the list: above node, or at the top of the tree. */
 static const struct lyd_node *holder_of(const struct lyd_node *node, const struct lysc_node *list)
 {
-	while (node && node->schema != list->parent)
+	const struct lyd_node *top = node;
+
+	while (node && node->schema != list->parent) {
+		top = node;
 		node = node->parent ? &node->parent->node : NULL;
-	return node;
+	}
+	if (node || list->parent->parent)
+		return node;
+	return conf_top(lyd_first_sibling(top), list->parent->name);
 }
 
 static void check_reference(const struct lyd_node *node, struct faults *f)

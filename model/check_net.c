@@ -13,8 +13,7 @@ static const char *const port_names[] = {"wan", "dmz"};
 
 /* ---- interfaces ---- */
 
-/* The interface address of port whose network holds a, or NULL. */
-static const struct lyd_node *network_with(const struct lyd_node *port, const struct addr *a)
+const struct lyd_node *network_with(const struct lyd_node *port, const struct addr *a)
 {
 	struct prefix p;
 
@@ -31,6 +30,21 @@ static bool has_family(const struct lyd_node *port, int family)
 
 	CONF_FOR_EACH (n, port, "address")
 		if (prefix_parse(conf_text(n), &p) && p.addr.family == family)
+			return true;
+	return false;
+}
+
+bool is_inside(const struct lyd_node *conf, const struct addr *a)
+{
+	const struct lyd_node *dmz = conf_child(conf_top(conf, "interfaces"), "dmz");
+	struct prefix to;
+	struct addr via;
+
+	if (!has_family(dmz, a->family) || network_with(dmz, a))
+		return true;
+	CONF_FOR_EACH (route, conf_top(conf, "routes"), "route")
+		if (prefix_parse(conf_value(route, "to"), &to) && prefix_contains(&to, a) &&
+		    addr_parse(conf_value(route, "via"), &via) && network_with(dmz, &via))
 			return true;
 	return false;
 }
@@ -115,18 +129,87 @@ static void check_interfaces(const struct lyd_node *conf, struct addr_list *own,
 	check_ports_apart(conf_child(interfaces, "wan"), conf_child(interfaces, "dmz"), f);
 }
 
+/* ---- routes ---- */
+
+static void check_via(const struct lyd_node *leaf, const struct lyd_node *interfaces,
+		      const struct addr *via, struct faults *f)
+{
+	const struct lyd_node *network = NULL;
+	struct prefix own;
+
+	for (size_t i = 0; i < PORT_COUNT && !network; i++)
+		network = network_with(conf_child(interfaces, port_names[i]), via);
+	if (!network)
+		fault_at(f, leaf, conf_text(leaf),
+			 "in no network of interfaces wan or dmz; a router must be a neighbour");
+	else if (prefix_parse(conf_text(network), &own) && !addr_cmp(&own.addr, via))
+		fault_at(f, leaf, conf_text(leaf), "this box's own address, not another router's");
+}
+
+static void check_routes(const struct lyd_node *conf, struct faults *f)
+{
+	const struct lyd_node *interfaces = conf_top(conf, "interfaces");
+
+	CONF_FOR_EACH (route, conf_top(conf, "routes"), "route") {
+		const struct lyd_node *to = conf_child(route, "to"),
+				      *via = conf_child(route, "via");
+		struct prefix p;
+		struct addr a;
+
+		if (!to || !via || !prefix_parse(conf_text(to), &p) ||
+		    !addr_parse(conf_text(via), &a))
+			continue;
+		if (!p.len)
+			fault_at(f, route, NULL,
+				 "the way to the Internet is interfaces wan gateway");
+		else if (p.addr.family != a.family)
+			fault_at(f, via, conf_text(via), "of another family than the network %s",
+				 conf_text(to));
+		else
+			check_via(via, interfaces, &a, f);
+	}
+}
+
+/* ---- what the box does for the DMZ ---- */
+
+static void check_serve(const struct lyd_node *conf, struct faults *f)
+{
+	const struct lyd_node *system = conf_top(conf, "system");
+	const struct lyd_node *serve = conf_child(system, "serve-dmz");
+	const struct lyd_node *out = conf_child(conf_top(conf, "policy"), "dmz-outbound");
+
+	if (conf_has(serve, "dns") && !conf_has(system, "name-server"))
+		fault_at(f, conf_child(serve, "dns"), NULL,
+			 "there is nobody to ask; give system name-server an address");
+	if (conf_has(serve, "ntp") && !conf_has(system, "ntp"))
+		fault_at(f, conf_child(serve, "ntp"), NULL,
+			 "the box has no right time itself; give system ntp an address");
+	if (!conf_has(out, "redirect-smtp"))
+		return;
+	const struct lyd_node *relay = conf_top(conf, "relay");
+	bool hears = relay && !conf_has(relay, "listen");
+	CONF_FOR_EACH (listen, relay, "listen")
+		hears |=
+			!strcmp(conf_value(listen, "kind"), "relay") && conf_number(listen, "port");
+	if (!hears)
+		fault_at(f, conf_child(out, "redirect-smtp"), NULL,
+			 "there is no relay to lead mail to; configure relay, with a listen of "
+			 "kind relay");
+}
+
 /* ---- servers ---- */
 
 static void check_allow(const struct lyd_node *allow, struct faults *f)
 {
-	if (!conf_has(allow, "tcp") && !conf_has(allow, "udp") && !conf_has(allow, "icmp"))
-		fault_at(f, allow, NULL, "allows nothing; give it tcp, udp or icmp");
+	if (!conf_has(allow, "tcp") && !conf_has(allow, "udp") && !conf_has(allow, "icmp") &&
+	    !conf_has(allow, "service"))
+		fault_at(f, allow, NULL, "allows nothing; give it tcp, udp, icmp or service");
 	if (!conf_has(allow, "from"))
 		fault_below(f, allow, "from", "missing: say who may reach it (from any)");
 }
 
 static void check_server_address(const struct lyd_node *n, const struct addr *a,
-				 const struct lyd_node *dmz, const struct addr_list *own,
+				 const struct lyd_node *conf, const struct addr_list *own,
 				 struct faults *f)
 {
 	const struct lyd_node *mine = addr_list_find(own, a);
@@ -136,7 +219,7 @@ static void check_server_address(const struct lyd_node *n, const struct addr *a,
 		fault_path(mine, &path);
 		fault_at(f, n, conf_text(n), "this box's own address (%s)", buf_str(&path));
 		buf_free(&path);
-	} else if (has_family(dmz, a->family) && !network_with(dmz, a)) {
+	} else if (!is_inside(conf, a)) {
 		fault_at(f, n, conf_text(n), "in no network of interfaces dmz");
 	}
 }
@@ -144,7 +227,6 @@ static void check_server_address(const struct lyd_node *n, const struct addr *a,
 static void check_servers(const struct lyd_node *conf, const struct addr_list *own,
 			  struct faults *f)
 {
-	const struct lyd_node *dmz = conf_child(conf_top(conf, "interfaces"), "dmz");
 	struct addr_list all = {0};
 
 	CONF_FOR_EACH (server, conf_top(conf, "servers"), "server") {
@@ -153,7 +235,7 @@ static void check_servers(const struct lyd_node *conf, const struct addr_list *o
 		CONF_FOR_EACH (n, server, "address") {
 			if (!addr_parse(conf_text(n), &a))
 				continue;
-			check_server_address(n, &a, dmz, own, f);
+			check_server_address(n, &a, conf, own, f);
 			addr_list_add(&all, &a, n);
 		}
 		CONF_FOR_EACH (allow, server, "allow")
@@ -251,7 +333,11 @@ void check_net(const struct lyd_node *conf, struct faults *f)
 	struct addr_list own = {0};
 
 	check_interfaces(conf, &own, f);
+	check_routes(conf, f);
 	check_servers(conf, &own, f);
+	check_nat(conf, &own, f);
+	check_serve(conf, f);
+	check_flat(conf, f);
 	check_names(conf, f);
 	addr_list_free(&own);
 }

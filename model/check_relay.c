@@ -202,18 +202,6 @@ static void check_sign(const struct lyd_node *account, struct faults *f)
 		fault_below(f, sign, "selector", "missing: the key is DOMAIN.SELECTOR.pem");
 }
 
-static void check_track(const struct lyd_node *relay, const struct lyd_node *account,
-			struct faults *f)
-{
-	const struct lyd_node *track = conf_child(account, "track");
-	bool wanted = conf_has(track, "opens") || conf_has(track, "clicks") ||
-		      conf_has(track, "clicks-text");
-
-	if (wanted && !conf_has(track, "host") && !conf_has(conf_child(relay, "tracking"), "host"))
-		fault_below(f, track, "host",
-			    "missing: links need a host name; give it here or in relay tracking");
-}
-
 static int by_domain_then_line(const void *a, const void *b)
 {
 	const struct lyd_node *x = *(const struct lyd_node *const *)a;
@@ -389,6 +377,7 @@ void check_relay(const struct lyd_node *conf, struct faults *f)
 	check_server_takes_no_source(conf, relay, f);
 	check_routes(relay, f);
 	check_listeners(relay, f);
+	check_tracking(relay, f);
 	check_providers(relay, f);
 	check_ramps(relay, f);
 	check_workers(relay, f);

@@ -87,6 +87,7 @@ bool model_validate(struct model *m, struct lyd_node **conf, struct buf *error)
 	struct faults faults = {.out = error};
 
 	check_structure(*conf, &faults);
+	check_system(*conf, &faults);
 	check_net(*conf, &faults);
 	check_relay(*conf, &faults);
 	if (!faults.count)

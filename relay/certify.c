@@ -29,10 +29,11 @@ static void each_name(const struct relay_config *c, name_fn *fn, void *arg)
 		const struct config_account *a = &c->accounts[i];
 		char what[128];
 
-		if (!*a->track_host || strcmp(a->track_host, c->track_host) == 0)
-			continue;
 		snprintf(what, sizeof(what), "relay account %s track host", a->name);
-		fn(a->track_host, what, arg);
+		if (*a->track_host && strcmp(a->track_host, c->track_host) != 0)
+			fn(a->track_host, what, arg);
+		for (size_t k = 0; k < a->sender_host_count; k++)
+			fn(a->sender_hosts[k].host, what, arg);
 	}
 }
 

@@ -98,6 +98,39 @@ static bool has_string(const struct config_strings *s, const char *text)
 	return false;
 }
 
+static bool check_track(const struct relay_config *c, const struct config_account *a,
+			struct buf *error)
+{
+	bool wanted = a->track_opens || a->track_clicks || a->track_text || a->track_on_request ||
+		      a->one_click;
+	size_t tags = 0;
+	bool ok = true;
+
+	if (wanted && !*a->track_host) {
+		buf_printf(error, "account[%s]/track: tracking needs a host: set tracking/host\n",
+			   a->name);
+		ok = false;
+	}
+	if (a->one_click && !c->track_https) {
+		buf_printf(error, "account[%s]/track/one-click: it needs tracking/https\n",
+			   a->name);
+		ok = false;
+	}
+	if (strlen(a->campaign) > CONFIG_LABEL_MAX) {
+		buf_printf(error, "account[%s]/track/campaign: '%.40s...' is over %d bytes\n",
+			   a->name, a->campaign, CONFIG_LABEL_MAX);
+		ok = false;
+	}
+	for (size_t i = 0; i < a->tags.count; i++)
+		tags += strlen(a->tags.items[i]) + 1;
+	if (tags > CONFIG_LABEL_MAX + 1) {
+		buf_printf(error, "account[%s]/track/tag: together they are over %d bytes\n",
+			   a->name, CONFIG_LABEL_MAX);
+		ok = false;
+	}
+	return ok;
+}
+
 static bool check_account(const struct relay_config *c, const struct config_account *a,
 			  struct buf *error)
 {
@@ -136,12 +169,7 @@ static bool check_account(const struct relay_config *c, const struct config_acco
 			   a->name);
 		ok = false;
 	}
-	if ((a->track_opens || a->track_clicks || a->track_text) && !*a->track_host) {
-		buf_printf(error, "account[%s]/track: tracking needs a host: set tracking/host\n",
-			   a->name);
-		ok = false;
-	}
-	return ok;
+	return check_track(c, a, error) && ok;
 }
 
 static bool has_source(const struct config_pool *p, const struct addr *a)

@@ -21,7 +21,9 @@
 #include <stdint.h>
 
 /* work processes: everybody's and the accounts' own together, and the latter alone. */
-enum { CONFIG_WORKERS_MAX = 48, CONFIG_OWN_WORKERS_MAX = 32 };
+enum { CONFIG_WORKERS_MAX = 49, CONFIG_OWN_WORKERS_MAX = 32 };
+/* Bytes of a campaign's name, and of all tags with a comma between each two. */
+enum { CONFIG_LABEL_MAX = 127 };
 
 enum listener_kind {
 	LISTENER_RELAY,       /* 25 */
@@ -54,6 +56,11 @@ struct config_rate {
 	uint32_t unit_s;
 };
 
+/* The tracking host of one sender domain and those below it; both in lower case. */
+struct config_sender_host {
+	char *domain, *host;
+};
+
 struct config_account {
 	char *name;
 	struct prefix *networks;
@@ -64,7 +71,14 @@ struct config_account {
 	struct config_user *users;
 	size_t user_count;
 	bool track_opens, track_clicks, track_text;
-	char *track_host; /* its own, or tracking.host */
+	bool track_on_request; /* messages may ask for more */
+	bool track_foreign;    /* also where that breaks another domain's signature */
+	bool one_click;        /* RFC 8058 */
+	char *track_host;      /* its own, or tracking.host */
+	struct config_sender_host *sender_hosts;
+	size_t sender_host_count;
+	char *campaign;
+	struct config_strings tags;
 	struct config_strings sign_domains;
 	char *sign_selector;
 	bool sign_dkim, sign_domainkeys;
@@ -144,6 +158,7 @@ struct relay_config {
 	char *spool_dir, *event_dir, *key_dir, *control_path;
 	char *track_host;
 	bool track_https;
+	uint32_t track_expire_days; /* 0: never */
 	struct config_pool *pools;
 	size_t pool_count;
 	struct config_route *routes;

@@ -184,11 +184,30 @@ static const struct shape_field user_fields[] = {
 };
 static const struct shape user_shape = SHAPE(struct config_user, user_fields);
 
+static const struct shape_field sender_host_fields[] = {
+	{.name = "domain",
+	 .kind = SHAPE_NAME,
+	 .at = offsetof(struct config_sender_host, domain),
+	 .required = true},
+	{.name = "host",
+	 .kind = SHAPE_NAME,
+	 .at = offsetof(struct config_sender_host, host),
+	 .required = true},
+};
+static const struct shape sender_host_shape = SHAPE(struct config_sender_host, sender_host_fields);
+
 static const struct shape_field track_fields[] = {
 	FLAG(struct config_account, track_opens, "opens"),
 	FLAG(struct config_account, track_clicks, "clicks"),
 	FLAG(struct config_account, track_text, "clicks-text"),
+	FLAG(struct config_account, track_on_request, "on-request"),
+	FLAG(struct config_account, track_foreign, "foreign-signed"),
+	FLAG(struct config_account, one_click, "one-click"),
 	NAME(struct config_account, track_host, "host"),
+	LIST(struct config_account, sender_hosts, sender_host_count, "sender-domain",
+	     sender_host_shape),
+	TEXT(struct config_account, campaign, "campaign"),
+	TEXTS(struct config_account, tags, "tag"),
 };
 static const struct shape track_shape = SHAPE(struct config_account, track_fields);
 
@@ -257,6 +276,7 @@ static const struct shape directory_shape = SHAPE(relay, directory_fields);
 static const struct shape_field tracking_fields[] = {
 	NAME(relay, track_host, "host"),
 	FLAG(relay, track_https, "https"),
+	NUMBER(relay, track_expire_days, "expire", 1, 3650, 0),
 };
 static const struct shape tracking_shape = SHAPE(relay, tracking_fields);
 

@@ -17,12 +17,14 @@ static const struct {
 	const char *verb;
 	enum role_id role;
 } verbs[] = {
-	{"certificate", ROLE_MAIN},  {"reload", ROLE_MAIN},    {"status", ROLE_MAIN},
-	{"listeners", ROLE_MAIN},    {"queue", ROLE_DELIVER},  {"show", ROLE_DELIVER},
-	{"retry", ROLE_DELIVER},     {"remove", ROLE_DELIVER}, {"hold", ROLE_DELIVER},
-	{"release", ROLE_DELIVER},   {"pause", ROLE_DELIVER},  {"resume", ROLE_DELIVER},
-	{"drain", ROLE_DELIVER},     {"alarms", ROLE_DELIVER}, {"log", ROLE_REPORT},
-	{"statistics", ROLE_REPORT},
+	{"certificate", ROLE_MAIN},    {"reload", ROLE_MAIN},     {"status", ROLE_MAIN},
+	{"listeners", ROLE_MAIN},      {"keys", ROLE_MAIN},       {"key-make", ROLE_MAIN},
+	{"queue", ROLE_DELIVER},       {"show", ROLE_DELIVER},    {"retry", ROLE_DELIVER},
+	{"remove", ROLE_DELIVER},      {"hold", ROLE_DELIVER},    {"release", ROLE_DELIVER},
+	{"pause", ROLE_DELIVER},       {"resume", ROLE_DELIVER},  {"drain", ROLE_DELIVER},
+	{"alarms", ROLE_DELIVER},      {"log", ROLE_REPORT},      {"statistics", ROLE_REPORT},
+	{"suppressions", ROLE_REPORT}, {"suppress", ROLE_REPORT}, {"unsuppress", ROLE_REPORT},
+	{"shut-list", ROLE_REPORT},    {"shut-off", ROLE_REPORT}, {"reopen", ROLE_REPORT},
 };
 
 struct client {
@@ -129,7 +131,7 @@ static void client_line(struct client *k, const char *line, size_t n)
 	if (i == sizeof(verbs) / sizeof(*verbs))
 		client_refuse(k, "no such verb", verb ? verb : "");
 	else if (verbs[i].role == ROLE_MAIN)
-		client_answer(k, k->control->owner->answer(verb));
+		client_answer(k, k->control->owner->answer(verb, question));
 	else
 		client_ask(k, verbs[i].role, strcmp(verb, "alarms") == 0, line, n);
 	json_decref(question);

@@ -6,9 +6,11 @@
  *   {"verb":"listeners"}            main: the ports that were bound
  *   {"verb":"certificate"}          main: what TLS shows, and what is wrong with it
  *   {"verb":"reload"}               main: reads the config and the secrets again, as on SIGHUP
+ *   {"verb":"keys"|"key-make", ...} main: signing keys (keyverbs.h)
  *   {"verb":"queue"|"show"|"retry"|"remove"|"hold"|"release"|
  *           "pause"|"resume"|"drain"|"alarms", ...}                   deliver
- *   {"verb":"log"|"statistics", ...}                                  report
+ *   {"verb":"log"|"statistics"|"suppressions"|"suppress"|"unsuppress"|
+ *           "shut-list"|"shut-off"|"reopen", ...}                     report
  *
  * An answer holds "ok": true, or "ok": false and "error". Who may connect is decided by the
  * socket's file mode (0660) and its directory.
@@ -25,7 +27,7 @@ struct control;
 
 /* What main provides: an answer of its own, and the channel to a role (NULL while it is away). */
 struct control_owner {
-	json_t *(*answer)(const char *verb); /* a new reference */
+	json_t *(*answer)(const char *verb, const json_t *question); /* a new reference */
 	struct channel *(*channel)(enum role_id role);
 	/* What main has to add to a role's answer; only to "alarms". */
 	void (*amend)(json_t *answer);

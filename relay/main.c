@@ -12,6 +12,7 @@
 #include "relay/config.h"
 #include "relay/control.h"
 #include "relay/family.h"
+#include "relay/keyverbs.h"
 #include "relay/listen.h"
 #include "relay/sandbox.h"
 #include "relay/slice.h"
@@ -33,7 +34,7 @@ enum {
 	LOCK_WAIT_S = STOP_BOUND_S,
 	CHANNEL_FD = 3,
 	LOCK_FD = 10,
-	CORES_MAX = CONFIG_WORKERS_MAX - CONFIG_OWN_WORKERS_MAX,
+	CORES_MAX = CONFIG_WORKERS_MAX - CONFIG_OWN_WORKERS_MAX - 1,
 };
 
 static struct {
@@ -229,7 +230,7 @@ refused:
 	return false;
 }
 
-/* One a core for everybody, and the accounts' own. */
+/* The express one, one a core for everybody, and the accounts' own. */
 static unsigned work_count(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -237,7 +238,7 @@ static unsigned work_count(void)
 
 	for (size_t i = 0; i < relay.config->account_count; i++)
 		count += relay.config->accounts[i].workers;
-	return count;
+	return count + 1;
 }
 
 static bool reload(struct buf *error)
@@ -268,8 +269,9 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
 
 /* ---- the control socket's own verbs ---- */
 
-static json_t *answer_reload(void)
+static json_t *answer_reload(const json_t *question)
 {
+	(void)question;
 	struct buf error = BUF_INIT;
 	json_t *answer;
 
@@ -282,8 +284,19 @@ static json_t *answer_reload(void)
 	return answer;
 }
 
-static json_t *answer_certificate(void)
+static json_t *answer_keys(const json_t *question)
 {
+	return keyverbs_list(relay.config, question);
+}
+
+static json_t *answer_key_make(const json_t *question)
+{
+	return keyverbs_make(relay.config, question);
+}
+
+static json_t *answer_certificate(const json_t *question)
+{
+	(void)question;
 	json_t *answer = certify_status(relay.config, &relay.secrets, time(NULL));
 
 	json_object_set_new(answer, "ok", json_true());
@@ -298,29 +311,30 @@ static void amend_alarms(json_t *answer)
 		log_warn("the alarm of the certificate could not be told");
 }
 
-static json_t *answer_listeners(void)
+static json_t *answer_listeners(const json_t *question)
 {
+	(void)question;
 	return json_pack("{s:b, s:o}", "ok", 1, "listeners", listen_status(relay.listeners));
 }
 
-static json_t *answer_status(void)
+static json_t *answer_status(const json_t *question)
 {
+	(void)question;
 	return json_pack("{s:b, s:o}", "ok", 1, "processes", family_status(relay.family));
 }
 
-static json_t *control_answer(const char *verb)
+static json_t *control_answer(const char *verb, const json_t *question)
 {
 	static const struct {
 		const char *verb;
-		json_t *(*answer)(void);
-	} answers[] = {{"certificate", answer_certificate},
-		       {"listeners", answer_listeners},
-		       {"reload", answer_reload},
-		       {"status", answer_status}};
+		json_t *(*answer)(const json_t *question);
+	} answers[] = {{"certificate", answer_certificate}, {"keys", answer_keys},
+		       {"key-make", answer_key_make},       {"listeners", answer_listeners},
+		       {"reload", answer_reload},           {"status", answer_status}};
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
 		if (strcmp(verb, answers[i].verb) == 0)
-			return answers[i].answer();
+			return answers[i].answer(question);
 	return json_pack("{s:b, s:s}", "ok", 0, "error", "main has no answer to this verb");
 }
 

@@ -73,6 +73,11 @@ enum message_type {
 	MSG_ORDERS_KEPT,
 	/* deliver -> main -> accept: u8, 1: take no new mail */
 	MSG_DRAIN,
+
+	/* report -> deliver: who gets no mail of whom (report/suppress.h), all of it first */
+	MSG_SUPPRESSED,
+	/* report -> http: what is shut off (track/shut.h), first of all and when it has changed */
+	MSG_SHUT,
 };
 
 enum auth_verdict { AUTH_NO, AUTH_YES, AUTH_LATER };

@@ -17,7 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLICE_BYTES_MAX = 64 * 1024 * 1024, PATIENT_NICE = 5, PROMPT_TURN_NS = 200000 };
+enum {
+	SLICE_BYTES_MAX = 64 * 1024 * 1024,
+	PATIENT_NICE = 5,
+	EXPRESS_NICE = -5,
+	PROMPT_TURN_NS = 200000
+};
 
 static const struct role *const roles[ROLE_COUNT] = {
 	[ROLE_ACCEPT] = &accept_role, [ROLE_AUTH] = &auth_role,       [ROLE_SPOOL] = &spool_role,
@@ -193,13 +198,16 @@ const char *role_name(enum role_id id)
 
 /* Of the processor. Linux 6.12 and later let in early who asks for short turns; before that the
  * number means nothing, and who sleeps much is let in early anyway. */
-static void ask_for_turns(const struct role *r)
+static void ask_for_turns(const struct role *r, unsigned index)
 {
+	bool express = r->express && index == 0;
 	const struct sched_attr prompt = {.size = sizeof(prompt), .sched_runtime = PROMPT_TURN_NS};
 
-	if (r->prompt)
+	if (r->prompt || express)
 		syscall(SYS_sched_setattr, 0, &prompt, 0);
-	if (r->patient)
+	if (express) /* has no effect when the relay is not started as root */
+		setpriority(PRIO_PROCESS, 0, EXPRESS_NICE);
+	else if (r->patient)
 		setpriority(PRIO_PROCESS, 0, PATIENT_NICE);
 }
 
@@ -226,7 +234,7 @@ int process_main(const char *name, const char *index, int main_fd)
 	/* A terminal's ^C reaches every process: main decides the order of ending. */
 	signal(SIGINT, SIG_IGN);
 	self.main = channel_open(self.loop, main_fd, on_main_message, on_main_closed, NULL);
-	ask_for_turns(self.role);
+	ask_for_turns(self.role, self.index);
 	ev_run(self.loop, 0);
 	return 0;
 }

@@ -41,6 +41,7 @@ struct role {
 	const char *name;
 	bool prompt;  /* it passes things on: it asks the kernel for short turns, soon */
 	bool patient; /* it computes, and lets those go before */
+	bool express; /* its process 0 is for what is in a hurry: prompt, not patient */
 	/* Before the rights are given up. The working directory is the role's own (spool: the
 	 * spool; work: the keys; report: the events; others: an empty one), and becomes its root
 	 * where the relay runs as root: open files by names relative to it. fatal() when it cannot

@@ -3,6 +3,7 @@
 
 #include "lib/certificate.h"
 #include "lib/log.h"
+#include "relay/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,22 +121,6 @@ void slice_make(const char *json, size_t n, enum role_id role, const struct slic
 
 /* ---- reading the secrets, and making the first ones ---- */
 
-/* All or nothing: the file is there with its bytes on disk, or it is not there. */
-static bool write_secret(int dir, const char *name, const char *bytes, size_t n, struct buf *error)
-{
-	char part[64];
-
-	snprintf(part, sizeof(part), ".%s.new", name);
-	int fd = openat(dir, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write(fd, bytes, n) == (ssize_t)n && fsync(fd) == 0 &&
-		  renameat(dir, part, dir, name) == 0 && fsync(dir) == 0;
-	if (!ok)
-		buf_printf(error, "keys directory: cannot write '%s': %s\n", name, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 static bool read_at(int dir, const char *name, size_t max, struct buf *out)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
@@ -155,8 +140,8 @@ static bool make_certificate(int dir, const struct relay_config *c, struct buf *
 		 "Gmail and other large senders refuse those",
 		 c->host_name);
 	return certificate_self_signed(c->host_name, chain, key, error) &&
-	       write_secret(dir, CHAIN_FILE, chain->data, chain->len, error) &&
-	       write_secret(dir, KEY_FILE, key->data, key->len, error);
+	       secret_write(dir, CHAIN_FILE, chain->data, chain->len, error) &&
+	       secret_write(dir, KEY_FILE, key->data, key->len, error);
 }
 
 /* Is what was made once still good for the host name, and for some days? */
@@ -256,7 +241,7 @@ static bool load_tokens(int dir, bool make, struct slice_secrets *out, struct bu
 		for (size_t i = 0; i < sizeof(secret); i++)
 			buf_printf(&text, "%02x", secret[i]);
 		buf_appendc(&text, '\n');
-		ok = write_secret(dir, TOKEN_FILE, text.data, text.len, error);
+		ok = secret_write(dir, TOKEN_FILE, text.data, text.len, error);
 	} else if (!ok) {
 		buf_printf(error, "keys directory: cannot read '" TOKEN_FILE "': %s\n",
 			   strerror(errno));

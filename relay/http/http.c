@@ -6,7 +6,9 @@
  * answer. But a reader's click is worth more than our count of it: when report is away, or has not
  * answered for WAIT_BOUND_MS, hits are answered all the same. Their events stay in line and are
  * sent again to the report that comes back, so around a crash of report an event may be counted
- * twice. One is lost, counted and logged, only when EVENTS_MAX are waiting already.
+ * twice. One is lost, counted and logged, only when EVENTS_MAX are waiting already. Who
+ * unsubscribes is the exception: until report has it he is told to try again, and never that it is
+ * done.
  */
 #include "lib/log.h"
 #include "relay/http/server.h"
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	PLACES_MAX = 2048, /* a TLS connection takes some 40 KB */
@@ -25,6 +28,7 @@ enum {
 	EVENTS_MAX = 20000,
 	LOST_LOG_MS = 10000,
 	STOP_WAIT_MS = 5000,
+	SHUT_WAIT_MS = 5000,
 };
 #define TICK_S 0.25
 
@@ -33,7 +37,9 @@ struct waiting {
 	struct waiting *next;
 	struct http_connection *c; /* NULL: it was answered, or went away */
 	struct http_response response;
-	char *location; /* the response's; NULL for none */
+	char *location;    /* the response's; NULL for none */
+	bool must_be_kept; /* before it is answered so */
+	bool is_kept;
 	struct buf event;
 	uint64_t id; /* of its MSG_EVENT on the present channel */
 	uint64_t since_ms;
@@ -43,12 +49,16 @@ struct listening {
 	struct listening *next;
 	struct config_listener l; /* its name is ours */
 	int fd;
+	bool tls;
 };
 
 static struct {
 	struct process *p;
 	struct http_server *server;
-	struct token_ring *ring;
+	struct endpoint_rules rules;
+	struct shut_list *shut;
+	bool serving;           /* what is shut off is known, or has been waited for */
+	uint64_t begun_ms;      /* the steady clock */
 	struct channel *report; /* NULL while it is away */
 	struct waiting *first, *last;
 	size_t waiting;
@@ -64,11 +74,12 @@ static struct {
 
 static void answer_waiting(struct waiting *w)
 {
+	static const struct http_response later = {.status = 503};
 	struct http_connection *c = w->c;
 
 	w->c = NULL;
 	if (c)
-		http_answer(c, &w->response);
+		http_answer(c, w->must_be_kept && !w->is_kept ? &later : &w->response);
 }
 
 static void tell(struct waiting *w)
@@ -111,6 +122,7 @@ static void enqueue(struct http_connection *c, const struct endpoint_answer *a)
 	event_encode(&a->event, &w->event);
 	w->since_ms = clock_steady_ms();
 	w->response = a->response;
+	w->must_be_kept = a->must_be_kept;
 	if (w->response.location) {
 		w->location = strdup(w->response.location);
 		if (!w->location)
@@ -124,7 +136,7 @@ static void enqueue(struct http_connection *c, const struct endpoint_answer *a)
 		tell(w);
 	w->c = c;
 	http_connection_set_data(c, w);
-	if (!http.report || http.late)
+	if ((!http.report || http.late) && !w->must_be_kept)
 		answer_waiting(w);
 }
 
@@ -133,15 +145,16 @@ static void kept(uint64_t id)
 {
 	http.late = false;
 	while (http.first && http.first->id && http.first->id <= id) {
+		http.first->is_kept = true;
 		answer_waiting(http.first);
 		free_first();
 	}
 }
 
-static void answer_all(uint64_t older_than_ms)
+static void answer_all(uint64_t older_than_ms, bool report_is_gone)
 {
 	for (struct waiting *w = http.first; w && w->since_ms <= older_than_ms; w = w->next) {
-		if (!w->c)
+		if (!w->c || (report_is_gone && w->must_be_kept))
 			continue;
 		http.late |= http.report != NULL;
 		answer_waiting(w);
@@ -155,13 +168,15 @@ static void on_request(struct http_connection *c, const struct http_request *r, 
 	struct endpoint_answer *a = &http.answer;
 
 	(void)arg;
-	endpoint_decide(http.ring, r, http_connection_peer(c), clock_wall_ms(), a);
+	endpoint_decide(&http.rules, r, http_connection_peer(c), clock_wall_ms(), a);
 	if (a->hit && http.waiting < EVENTS_MAX) {
 		enqueue(c, a);
 		return;
 	}
 	if (a->hit)
 		lose_one();
+	if (a->must_be_kept)
+		a->response = (struct http_response){.status = 503};
 	http_answer(c, &a->response);
 }
 
@@ -176,6 +191,18 @@ static void on_gone(struct http_connection *c, void *arg)
 
 static const struct http_handler handler = {.request = on_request, .gone = on_gone};
 
+/* From now on connections are taken; those that came meanwhile wait in the kernel. */
+static void serve(void)
+{
+	if (http.serving)
+		return;
+	http.serving = true;
+	if (http.stop_ms)
+		return;
+	for (const struct listening *k = http.listening; k; k = k->next)
+		http_server_listen(http.server, k->fd, k->tls);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 {
 	uint64_t now = clock_steady_ms();
@@ -184,7 +211,11 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 	(void)w;
 	(void)events;
 	if (now >= WAIT_BOUND_MS)
-		answer_all(now - WAIT_BOUND_MS);
+		answer_all(now - WAIT_BOUND_MS, false);
+	if (!http.serving && now - http.begun_ms >= SHUT_WAIT_MS) {
+		log_error("report does not say what was shut off: links are answered without that");
+		serve();
+	}
 	if (http.stop_ms &&
 	    ((!http_server_connections(http.server) && !http.waiting) || now >= http.stop_ms))
 		process_exit(http.p);
@@ -202,8 +233,9 @@ static void take_config(const struct relay_config *c)
 		keys[i].id = c->token_keys[i].id;
 		memcpy(keys[i].secret, c->token_keys[i].secret, sizeof(keys[i].secret));
 	}
-	token_ring_free(http.ring);
-	http.ring = token_ring_new(keys, c->token_key_count);
+	token_ring_free(http.rules.ring);
+	http.rules.ring = token_ring_new(keys, c->token_key_count);
+	http.rules.expire_days = c->track_expire_days;
 	explicit_bzero(keys, c->token_key_count * sizeof(*keys));
 	free(keys);
 	if (!*c->tls_chain)
@@ -231,6 +263,7 @@ static void http_open(struct process *p)
 	struct rlimit limit;
 
 	http.p = p;
+	http.begun_ms = clock_steady_ms();
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -261,11 +294,15 @@ static void http_reload(struct process *p)
 		struct listening *k = *at;
 		const struct config_listener *l = still_wanted(p->config, &k->l);
 		if (l) {
-			http_server_set_listener_tls(http.server, k->fd, l->kind == LISTENER_HTTPS);
+			k->tls = l->kind == LISTENER_HTTPS;
+			http_server_set_listener_tls(http.server, k->fd, k->tls);
 			at = &k->next;
 			continue;
 		}
-		http_server_unlisten(http.server, k->fd);
+		if (http.serving)
+			http_server_unlisten(http.server, k->fd);
+		else
+			close(k->fd);
 		*at = k->next;
 		free(k->l.name);
 		free(k);
@@ -284,7 +321,9 @@ static void http_listener(struct process *p, const struct config_listener *l, in
 	k->fd = fd;
 	k->next = http.listening;
 	http.listening = k;
-	http_server_listen(http.server, fd, l->kind == LISTENER_HTTPS);
+	k->tls = l->kind == LISTENER_HTTPS;
+	if (http.serving)
+		http_server_listen(http.server, fd, k->tls);
 }
 
 static void http_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
@@ -307,7 +346,20 @@ static void http_peer_down(struct process *p, enum role_id peer, unsigned index,
 	if (c != http.report)
 		return;
 	http.report = NULL;
-	answer_all(UINT64_MAX);
+	answer_all(UINT64_MAX, true);
+}
+
+static void take_shut(const struct message *m)
+{
+	struct shut_list *fresh = shut_list_decode(m->payload, m->len);
+
+	if (!fresh) {
+		log_error("report sent a damaged list of what is shut off");
+		return;
+	}
+	shut_list_free(http.shut);
+	http.rules.shut = http.shut = fresh;
+	serve();
 }
 
 static void http_message(struct process *p, enum role_id from, struct channel *c, struct message *m)
@@ -315,6 +367,8 @@ static void http_message(struct process *p, enum role_id from, struct channel *c
 	(void)p;
 	if (c == http.report && m->type == MSG_EVENT_KEPT)
 		kept(m->id);
+	else if (c == http.report && m->type == MSG_SHUT)
+		take_shut(m);
 	else
 		log_warn("role %d sent http a message of type %u", from, m->type);
 }

@@ -20,6 +20,7 @@
 #include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
+#include "relay/queue/suppressed.h"
 #include "relay/queue/verbs.h"
 
 #include <stdlib.h>
@@ -223,6 +224,32 @@ static void raise_descriptors(void)
 	}
 }
 
+/* What came before the list did is looked at again. */
+static void look_again(struct mail *m, void *arg)
+{
+	(void)arg;
+	for (struct parcel *p = m->parcels, *next; p && suppressed_any(); p = next) {
+		next = p->next;
+		if (p->state < PARCEL_READY || p->state > PARCEL_PREPARED)
+			continue;
+		parcel_detach(p);
+		parcel_ready(p);
+	}
+}
+
+static void touch(struct destination *d, void *arg)
+{
+	(void)arg;
+	destination_touch(d);
+}
+
+static void on_suppressed_known(void)
+{
+	mail_each(look_again, NULL);
+	destination_each(touch, NULL);
+	scheduler_turn();
+}
+
 static void deliver_open(struct process *p)
 {
 	struct buf error = BUF_INIT;
@@ -244,6 +271,7 @@ static void deliver_open(struct process *p)
 	if (!scheduler.tls)
 		fatal("%s", buf_str(&error));
 	clock_watch();
+	suppressed_open(p->loop, on_suppressed_known);
 }
 
 /* --- a new config --- */
@@ -414,6 +442,9 @@ static void deliver_message(struct process *p, enum role_id from, struct channel
 		break;
 	case MSG_EVENT_KEPT:
 		ledger_events_kept(m->id);
+		break;
+	case MSG_SUPPRESSED:
+		suppressed_take(m);
 		break;
 	case MSG_CONTROL:
 		answer_control(m);

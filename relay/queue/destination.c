@@ -10,6 +10,7 @@
 #include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
 #include "relay/queue/session.h"
+#include "relay/queue/suppressed.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -257,10 +258,15 @@ static struct session *idle_session(const struct destination *d)
 	return s;
 }
 
+/* Mail may leave at all. */
+static bool may_send(void)
+{
+	return scheduler.spool && !scheduler.stopping && clock_is_right() && suppressed_is_known();
+}
+
 static bool may_begin(void)
 {
-	return scheduler.spool && !scheduler.stopping && clock_is_right() &&
-	       ledger_unconfirmed() < UNCONFIRMED_MAX;
+	return may_send() && ledger_unconfirmed() < UNCONFIRMED_MAX;
 }
 
 /* False when it has to be looked at again once spool has confirmed something. */
@@ -318,8 +324,7 @@ static bool needs_session(struct destination *d)
 	bool one = d->fails || !d->lane;
 
 	return pending > n.opening + n.idle && !(one && n.opening + n.idle + n.sending) &&
-	       !d->is_draining && !destination_is_down(d) && !scheduler.stopping &&
-	       scheduler.spool && clock_is_right();
+	       !d->is_draining && !destination_is_down(d) && may_send();
 }
 
 static void want_session(struct destination *d)

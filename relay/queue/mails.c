@@ -239,5 +239,6 @@ void rcpt_set_reply(struct rcpt *r, const char *reply)
 
 bool mail_is_tracked(const struct mail *m)
 {
-	return m->flags & (ENVELOPE_TRACK_OPENS | ENVELOPE_TRACK_CLICKS | ENVELOPE_TRACK_TEXT);
+	return m->flags & (ENVELOPE_TRACK_OPENS | ENVELOPE_TRACK_CLICKS | ENVELOPE_TRACK_TEXT |
+			   ENVELOPE_ONE_CLICK);
 }

@@ -9,6 +9,7 @@
 #include "relay/queue/mails.h"
 #include "relay/queue/pause.h"
 #include "relay/queue/prepare.h"
+#include "relay/queue/suppressed.h"
 #include "relay/track/idn.h"
 
 #include <stddef.h>
@@ -133,6 +134,8 @@ void parcels_due(void)
 	}
 }
 
+static bool refuse_suppressed(struct parcel *p);
+
 void parcel_ready(struct parcel *p)
 {
 	struct destination *d = p->destination;
@@ -144,6 +147,8 @@ void parcel_ready(struct parcel *p)
 		p->state = PARCEL_PAUSED;
 		return;
 	}
+	if (suppressed_any() && refuse_suppressed(p))
+		return;
 	if (shut) {
 		parcel_put_off(p, shut, "", "");
 		return;
@@ -230,6 +235,8 @@ static void tell(const struct settling *s, uint32_t i, enum event_kind kind, con
 		.sender = e->sender,
 		.rcpt = e->recipients[i].address,
 		.subject = e->subject,
+		.campaign = e->campaign,
+		.tags = e->tags,
 		.detail = (char *)detail,
 		.peer = (char *)s->peer,
 		.size = e->size,
@@ -368,6 +375,48 @@ static void settle(struct settling s, const struct client_result *results, bool 
 		parcel_free(p);
 		mail_check(m);
 	}
+}
+
+/* Those on the account's list have failed, and their sender is told. True when nobody is left: p is
+ * gone then. It waits nowhere. */
+static bool refuse_suppressed(struct parcel *p)
+{
+	struct mail *m = p->mail;
+	struct settling s = {.parcel = p, .host = "", .peer = "", .now_ms = clock_wall_ms()};
+	struct envelope *e;
+	char reply[200];
+
+	if (m->flags & ENVELOPE_OWN)
+		return false;
+	s.envelope = e = mail_envelope(m);
+	s.items = calloc(p->count, sizeof(*s.items));
+	if (!s.items)
+		abort();
+	snprintf(reply, sizeof(reply),
+		 "5.7.1 the recipient wants no mail of account %.63s (suppression list)",
+		 m->account->name);
+	for (uint16_t *link = &p->first, i; (i = *link) != NO_RCPT;) {
+		struct rcpt *r = &m->rcpts[i];
+
+		if (!suppressed_has(e->account, e->recipients[i].address)) {
+			link = &r->next;
+			continue;
+		}
+		*link = r->next;
+		r->next = NO_RCPT;
+		p->count--;
+		settle_failed(&s, i, reply, EVENT_SUPPRESSED);
+	}
+	if (s.item_count)
+		ledger_progress(m, s.items, s.item_count);
+	free(s.items);
+	envelope_free(e);
+	if (p->count)
+		return false;
+	p->state = PARCEL_HELD; /* in no queue */
+	parcel_free(p);
+	mail_check(m);
+	return true;
 }
 
 void parcel_settle(struct parcel *p, const struct envelope *e, const struct client_result *results,

@@ -25,25 +25,6 @@ static void body_free(struct body *b)
 	free(b);
 }
 
-void prepare_want(struct parcel *p)
-{
-	struct body *b = calloc(1, sizeof(*b));
-	struct account *a = p->mail->account;
-
-	if (!b)
-		abort();
-	b->parcel = p;
-	b->crew = crew_of(a);
-	b->fd = -1;
-	b->seven_bit = p->destination->seven_bit;
-	p->body = b;
-	p->state = PARCEL_CHOSEN;
-	p->destination->ahead++;
-	/* What the worker makes is about as large as what it is made of. */
-	share_want(&b->crew->memory, &b->want, a->number, a->weight, p->mail->place.size);
-	scheduler_turn();
-}
-
 void prepare_cancel(struct parcel *p)
 {
 	struct body *b = p->body;
@@ -97,6 +78,38 @@ static void hand_out(struct worker *w, struct body *b)
 	buf_free(&payload);
 }
 
+/* As new flows go first in fair queueing (RFC 8290 s. 4.1.1): who has nothing under way takes
+ * nobody's turn, for it is given one message. */
+static bool goes_express(struct body *b, const struct account *a)
+{
+	const struct worker *w = &scheduler.express;
+	uint64_t size = b->parcel->mail->place.size;
+
+	return w->channel && !w->busy && size <= EXPRESS_BYTES &&
+	       share_take(&b->crew->memory, &b->want, a->number, size);
+}
+
+void prepare_want(struct parcel *p)
+{
+	struct body *b = calloc(1, sizeof(*b));
+	struct account *a = p->mail->account;
+
+	if (!b)
+		abort();
+	b->parcel = p;
+	b->crew = crew_of(a);
+	b->fd = -1;
+	b->seven_bit = p->destination->seven_bit;
+	p->body = b;
+	p->state = PARCEL_CHOSEN;
+	p->destination->ahead++;
+	if (goes_express(b, a))
+		hand_out(&scheduler.express, b);
+	else /* what the worker makes is about as large as what it is made of */
+		share_want(&b->crew->memory, &b->want, a->number, a->weight, p->mail->place.size);
+	scheduler_turn();
+}
+
 /* To who has least to do first. */
 void prepare_run(void)
 {
@@ -118,6 +131,10 @@ void prepare_worker_up(unsigned index, struct channel *c)
 {
 	size_t room = sizeof(scheduler.workers) / sizeof(*scheduler.workers);
 
+	if (index == 0) {
+		scheduler.express = (struct worker){.channel = c};
+		return;
+	}
 	if (scheduler.worker_count == room) {
 		log_error("more than %zu workers: worker %u is left out", room, index);
 		return;
@@ -129,6 +146,8 @@ void prepare_worker_up(unsigned index, struct channel *c)
 
 static struct worker *worker_of(const struct channel *c)
 {
+	if (scheduler.express.channel == c)
+		return &scheduler.express;
 	for (size_t i = 0; i < scheduler.worker_count; i++)
 		if (scheduler.workers[i].channel == c)
 			return &scheduler.workers[i];
@@ -143,7 +162,10 @@ void prepare_worker_down(struct channel *c)
 	if (!w)
 		return;
 	struct body *bodies = w->bodies;
-	*w = scheduler.workers[--scheduler.worker_count];
+	if (w == &scheduler.express)
+		*w = (struct worker){0};
+	else
+		*w = scheduler.workers[--scheduler.worker_count];
 	crews_assign();
 	for (struct body *b = bodies, *next; b; b = next) {
 		struct parcel *p = b->parcel;
@@ -202,6 +224,8 @@ static void tell_not_tracked(const struct parcel *p, const char *why)
 		.sender = e->sender,
 		.rcpt = e->recipients[p->first].address,
 		.subject = e->subject,
+		.campaign = e->campaign,
+		.tags = e->tags,
 		.detail = (char *)why,
 		.size = e->size,
 	};

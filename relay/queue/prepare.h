@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Getting a parcel's bytes made: its turn among the accounts for memory, then a worker.
+ *
+ * The first worker is the express one: a small message of an account that has nothing else under
+ * way goes to it past the queue, while it is free. It runs at the priority of those who pass things
+ * on, so it need not wait until a flood's messages leave it a processor.
  */
 #ifndef GATEPOST_RELAY_QUEUE_PREPARE_H
 #define GATEPOST_RELAY_QUEUE_PREPARE_H

@@ -37,6 +37,7 @@ enum scheduler_limit {
 	SESSION_IDLE_S = 2,
 	WORK_DEPTH = 2,                      /* PREPAREs that a worker has at a time */
 	WORK_BYTES = 64 * 1024,              /* no further one while it has so much to make */
+	EXPRESS_BYTES = 64 * 1024,           /* no larger message goes to the express worker */
 	BODIES_BYTES = 48 * 1024 * 1024,     /* made by workers and not sent yet */
 	OWN_BODIES_BYTES = 16 * 1024 * 1024, /* the same, by an account's own workers */
 	/* What the box may deliver twice when it fails: mails whose result is not on disk yet. */
@@ -217,6 +218,7 @@ struct scheduler {
 	struct tls_client *tls, *trusted; /* trusted: verifies; NULL without authorities */
 	struct sts_cache *sts;
 	struct channel *spool, *report;
+	struct worker express; /* process 0 of work, see prepare.h; without a channel: not there */
 	struct worker workers[CONFIG_WORKERS_MAX];
 	size_t worker_count;
 	struct share slots; /* of sessions */

@@ -156,6 +156,23 @@ void share_remove(struct share *s, struct share_item *item)
 		fair_remove(&s->queue, &item->fair);
 }
 
+static void give(struct share *s, const struct share_item *item)
+{
+	account_at(s, item->account)->held += item->units;
+	s->used += item->units;
+	try_somebody(s, item->account);
+}
+
+bool share_take(struct share *s, struct share_item *item, uint32_t account, uint64_t units)
+{
+	if (account_at(s, account)->held || (s->strict && units > free_units(s)))
+		return false;
+	item->units = units;
+	item->account = account;
+	give(s, item);
+	return true;
+}
+
 struct share_item *share_next(struct share *s)
 {
 	if (s->strict && !free_units(s))
@@ -167,9 +184,7 @@ struct share_item *share_next(struct share *s)
 			block(s, item);
 			continue;
 		}
-		s->accounts[item->account].held += item->units;
-		s->used += item->units;
-		try_somebody(s, item->account);
+		give(s, item);
 		return item;
 	}
 	return NULL;

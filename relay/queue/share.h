@@ -48,7 +48,10 @@ void share_remove(struct share *s, struct share_item *item);
 /* The next that gets what it wants, out of the queue; NULL when nobody may have any now. */
 struct share_item *share_next(struct share *s);
 
-/* Gives back what share_next() gave. */
+/* Gives it at once, past the queue, to an account that holds nothing; false: it holds something. */
+bool share_take(struct share *s, struct share_item *item, uint32_t account, uint64_t units);
+
+/* Gives back what share_next() or share_take() gave. */
 void share_return(struct share *s, uint32_t account, uint64_t units);
 uint64_t share_held(const struct share *s, uint32_t account);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_VERSION 1
+#define EVENT_VERSION 2
 
 struct text_field {
 	size_t offset;
@@ -27,6 +27,7 @@ static const struct text_field texts[] = {
 	{offsetof(struct event, url), EVENT_URL_MAX},
 	{offsetof(struct event, reason), EVENT_TEXT_MAX},
 	{offsetof(struct event, campaign), EVENT_TEXT_MAX},
+	{offsetof(struct event, tags), EVENT_TEXT_MAX}, /* since version 2 */
 };
 
 #define TEXT_COUNT (sizeof(texts) / sizeof(*texts))
@@ -65,18 +66,22 @@ void event_encode(const struct event *e, struct buf *out)
 bool event_decode(const void *bytes, size_t n, struct event *out)
 {
 	struct wire w = wire_reader(bytes, n);
-	bool good = wire_u8(&w) == EVENT_VERSION;
+	uint8_t version = wire_u8(&w);
+	bool good = version == EVENT_VERSION || version == 1;
 
 	*out = (struct event){0};
 	out->kind = wire_u8(&w);
-	good = good && out->kind >= EVENT_RECEIVED && out->kind <= EVENT_RESUMED;
+	good = good && out->kind >= EVENT_RECEIVED && out->kind <= EVENT_LAST;
 	out->hit_class = wire_u8(&w);
 	out->time_ms = wire_u64(&w);
 	out->message = wire_u64(&w);
 	out->recipient = wire_u32(&w);
 	for (size_t i = 0; i < TEXT_COUNT; i++) {
-		char *s = wire_str(&w);
+		bool missing = version == 1 && texts[i].offset == offsetof(struct event, tags);
+		char *s = missing ? strdup("") : wire_str(&w);
 
+		if (!s)
+			abort();
 		*text_at(out, i) = s;
 		good = good && strlen(s) <= texts[i].max;
 	}
@@ -99,12 +104,20 @@ void event_clear(struct event *e)
 const char *event_kind_name(uint8_t kind)
 {
 	static const char *const names[] = {
-		[EVENT_RECEIVED] = "received", [EVENT_REJECTED] = "rejected",
-		[EVENT_QUEUED] = "queued",     [EVENT_NOT_TRACKED] = "not-tracked",
-		[EVENT_DEFERRED] = "deferred", [EVENT_DELIVERED] = "delivered",
-		[EVENT_BOUNCED] = "bounced",   [EVENT_EXPIRED] = "expired",
-		[EVENT_OPENED] = "opened",     [EVENT_CLICKED] = "clicked",
-		[EVENT_PAUSED] = "paused",     [EVENT_RESUMED] = "resumed",
+		[EVENT_RECEIVED] = "received",
+		[EVENT_REJECTED] = "rejected",
+		[EVENT_QUEUED] = "queued",
+		[EVENT_NOT_TRACKED] = "not-tracked",
+		[EVENT_DEFERRED] = "deferred",
+		[EVENT_DELIVERED] = "delivered",
+		[EVENT_BOUNCED] = "bounced",
+		[EVENT_EXPIRED] = "expired",
+		[EVENT_OPENED] = "opened",
+		[EVENT_CLICKED] = "clicked",
+		[EVENT_PAUSED] = "paused",
+		[EVENT_RESUMED] = "resumed",
+		[EVENT_UNSUBSCRIBED] = "unsubscribed",
+		[EVENT_SUPPRESSED] = "suppressed",
 	};
 
 	if (kind >= sizeof(names) / sizeof(*names) || !names[kind])

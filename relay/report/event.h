@@ -28,6 +28,9 @@ enum event_kind {
 	EVENT_CLICKED, /* client; detail: User-Agent; url */
 	EVENT_PAUSED,  /* an account, by itself or by an administrator; detail: why; message is 0 */
 	EVENT_RESUMED,
+	EVENT_UNSUBSCRIBED, /* rcpt by one click (RFC 8058); client; detail: User-Agent */
+	EVENT_SUPPRESSED,   /* not sent: the recipient is on the account's list; detail: why */
+	EVENT_LAST = EVENT_SUPPRESSED,
 };
 
 struct event {
@@ -45,7 +48,8 @@ struct event {
 		     */
 	char *url;
 	char *reason;   /* opens and clicks: why the class */
-	char *campaign; /* opens and clicks: as the sender named it */
+	char *campaign; /* of the message, as its sender or account named it */
+	char *tags;     /* commas between them */
 	struct addr client;
 	uint64_t size;
 	uint64_t took_ms; /* accepted to delivered */

@@ -14,6 +14,7 @@ struct follower {
 	const char *path;
 	struct event_store *store;    /* NULL: to be opened */
 	struct events_reader *reader; /* NULL: to begin at the store's place */
+	size_t held;                  /* records of the open transaction; 0: none is open */
 	struct follower_counts counts;
 	uint64_t store_bytes;
 	uint64_t let_go; /* the file up to which the journal was told to forget */
@@ -67,6 +68,7 @@ static enum follow failed(struct follower *f, const char *why)
 static enum follow not_ok(struct follower *f, enum store_status status)
 {
 	event_store_rollback(f->store);
+	f->held = 0;
 	if (status == STORE_FAILED)
 		return failed(f, event_store_error(f->store));
 	char why[256];
@@ -90,10 +92,10 @@ static bool open_store(struct follower *f)
 	return f->store != NULL;
 }
 
-/* One transaction. *carried: records, sound or not. */
+/* *carried: records, sound or not. */
 static enum store_status carry(struct follower *f, size_t records, size_t *carried)
 {
-	enum store_status status = event_store_begin(f->store);
+	enum store_status status = STORE_OK;
 	struct place_in_events at;
 	const void *payload;
 	size_t n;
@@ -102,17 +104,16 @@ static enum store_status carry(struct follower *f, size_t records, size_t *carri
 	       events_next(f->reader, &at, &payload, &n) == EVENTS_RECORD) {
 		struct event e;
 		++*carried;
+		if (!f->held++)
+			status = event_store_begin(f->store);
 		if (!event_decode(payload, n, &e)) {
 			f->counts.damaged_events++;
 			continue;
 		}
-		status = event_store_add(f->store, at, &e);
+		if (status == STORE_OK)
+			status = event_store_add(f->store, at, &e);
 		event_clear(&e);
 	}
-	if (status == STORE_OK && *carried)
-		status = event_store_commit(f->store, events_reader_place(f->reader));
-	else if (status == STORE_OK)
-		event_store_rollback(f->store);
 	return status;
 }
 
@@ -142,25 +143,50 @@ static enum store_status trim(struct follower *f, size_t *dropped)
 	return status;
 }
 
-enum follow follower_step(struct follower *f, struct events *e, size_t records)
+static enum follow works(struct follower *f, enum follow done)
 {
-	size_t carried = 0, dropped = 0;
+	if (f->failing)
+		log_info("the event store works again");
+	f->failing = false;
+	return done;
+}
 
-	if (!f->store && !open_store(f))
+enum follow follower_settle(struct follower *f, struct events *e)
+{
+	size_t dropped = 0;
+
+	if (!f->store)
 		return FOLLOW_FAILED;
-	if (!f->reader)
-		f->reader = events_reader_new(f->dir, event_store_place(f->store));
-	enum store_status status = carry(f, records, &carried);
+	enum store_status status = STORE_OK;
+	if (f->held)
+		status = event_store_commit(f->store, events_reader_place(f->reader));
 	if (status == STORE_OK)
 		status = let_go(f, e);
 	if (status == STORE_OK)
 		status = trim(f, &dropped);
 	if (status != STORE_OK)
 		return not_ok(f, status);
-	if (f->failing)
-		log_info("the event store works again");
-	f->failing = false;
-	return carried == records ? FOLLOW_MORE : dropped ? FOLLOW_TRIMMED : FOLLOW_DONE;
+	f->held = 0;
+	return works(f, dropped ? FOLLOW_TRIMMED : FOLLOW_DONE);
+}
+
+enum follow follower_step(struct follower *f, struct events *e, size_t records)
+{
+	size_t carried = 0;
+
+	if (!f->store && !open_store(f))
+		return FOLLOW_FAILED;
+	if (!f->reader)
+		f->reader = events_reader_new(f->dir, event_store_place(f->store));
+	enum store_status status = carry(f, records, &carried);
+	if (status != STORE_OK)
+		return not_ok(f, status);
+	if (f->held >= FOLLOW_HOLDS_MAX) {
+		enum follow settled = follower_settle(f, e);
+		if (settled != FOLLOW_DONE)
+			return settled;
+	}
+	return carried == records ? FOLLOW_MORE : FOLLOW_DONE;
 }
 
 struct follower *follower_new(int dir, const char *path, uint64_t store_bytes)

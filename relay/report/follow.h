@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The follower carries the journal's events into the store, some at a time, and lets journal files
- * go once the store has them safely.
+ * go once the store has them safely. Many steps make one transaction: an index's page that a
+ * thousand events touch is then written once.
  *
  * Whatever happens to the store stays here: one that is full or fails is tried again later, one
  * that is corrupt is set aside under another name and begun anew from what the journal still
@@ -27,15 +28,18 @@ struct place_in_events follower_place(const struct follower *f);
 
 enum follow {
 	FOLLOW_MORE,    /* the journal holds more */
-	FOLLOW_TRIMMED, /* all is carried over; the store may still be too large */
+	FOLLOW_TRIMMED, /* settled; the store may still be too large: settle again */
 	FOLLOW_DONE,
-	FOLLOW_FAILED,
+	FOLLOW_FAILED, /* the open transaction is undone; try again in FOLLOW_AGAIN_S */
 };
+enum { FOLLOW_AGAIN_S = 10, FOLLOW_HOLDS_MAX = 16384 };
 
-/* Carries at most that many records over, and has the store forget some when it is too large.
- * FOLLOW_FAILED: try again in FOLLOW_AGAIN_S. */
+/* Carries at most that many records over; who asks the store sees them. */
 enum follow follower_step(struct follower *f, struct events *e, size_t records);
-enum { FOLLOW_AGAIN_S = 10 };
+/* Ends the transaction, and has the store forget some when it is too large. To be called within a
+ * second or so of a step; a step does it itself when the transaction has FOLLOW_HOLDS_MAX records.
+ */
+enum follow follower_settle(struct follower *f, struct events *e);
 
 /* NULL while it cannot be opened. Valid until the next step. */
 struct event_store *follower_store(struct follower *f);

@@ -3,8 +3,9 @@
  * The role report: the only one that writes what happened.
  *
  * Events that arrive within one turn of the loop make one batch, one write to the journal, one
- * MSG_EVENT_KEPT a channel. A timer syncs the journal within a second; another has the follower
- * carry events into the store, a few hundred at a time, so that nobody waits long for a KEPT.
+ * MSG_EVENT_KEPT a channel. A timer syncs the journal within a second; others have the follower
+ * carry events into the store, a few hundred at a time, so that nobody waits long for a KEPT, and
+ * commit them each second.
  *
  * When the journal cannot be written (a full disk), events wait in memory up to a bound and nobody
  * is told that they are kept; over the bound they are counted as lost. Mail goes on either way.
@@ -12,6 +13,7 @@
 #include "lib/log.h"
 #include "relay/process.h"
 #include "relay/report/follow.h"
+#include "relay/report/keeper.h"
 #include "relay/report/question.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@
 
 #define SYNC_S        0.5
 #define FOLLOW_S      0.05
+#define SETTLE_S      1.0
 #define WRITE_AGAIN_S 1.0
 #define MIB           ((uint64_t)1024 * 1024)
 
@@ -39,7 +42,7 @@ static struct {
 	struct events *events;
 	struct follower *follower;
 	ev_prepare batch;
-	ev_timer again, sync, follow;
+	ev_timer again, sync, follow, settle;
 	struct {
 		struct channel *c; /* NULL: free */
 		uint64_t last;     /* id of its last event */
@@ -124,6 +127,22 @@ static void on_follow(struct ev_loop *loop, ev_timer *w, int events)
 	ev_timer_set(w, after_s, FOLLOW_S);
 	if (status != FOLLOW_DONE) /* else write_batch() starts it */
 		ev_timer_start(loop, w);
+	if (!ev_is_active(&report.settle))
+		ev_timer_again(loop, &report.settle);
+}
+
+static void on_settle(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)events;
+	enum follow status = follower_settle(report.follower, report.events);
+
+	if (status != FOLLOW_TRIMMED)
+		ev_timer_stop(loop, w);
+	if (status == FOLLOW_FAILED) {
+		ev_timer_stop(loop, &report.follow);
+		ev_timer_set(&report.follow, FOLLOW_AGAIN_S, FOLLOW_S);
+		ev_timer_start(loop, &report.follow);
+	}
 }
 
 /* Who asks sees all that was kept before the question. */
@@ -138,6 +157,11 @@ static void answer(struct channel *c, struct message *m)
 {
 	struct buf text = BUF_INIT;
 
+	if (keeper_answer(m->payload, m->len, &text)) {
+		channel_send(c, MSG_CONTROL_ANSWER, m->id, &text, -1);
+		buf_free(&text);
+		return;
+	}
 	catch_up();
 	struct follower_counts counts = follower_counts(report.follower);
 	struct question_facts facts = {
@@ -198,19 +222,21 @@ static void report_open(struct process *p)
 	if (report.torn)
 		log_warn("the journal of events ended in %llu bytes of a torn record",
 			 (unsigned long long)report.torn);
+	keeper_open(p);
 	ev_prepare_init(&report.batch, on_batch);
 	ev_prepare_start(p->loop, &report.batch);
 	ev_timer_init(&report.again, on_again, WRITE_AGAIN_S, WRITE_AGAIN_S);
 	ev_timer_init(&report.sync, on_sync, SYNC_S, SYNC_S);
 	ev_timer_init(&report.follow, on_follow, FOLLOW_S, FOLLOW_S);
+	ev_timer_init(&report.settle, on_settle, SETTLE_S, SETTLE_S);
 	ev_timer_start(p->loop, &report.follow); /* what the last one left */
 }
 
 static void report_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)
 {
 	(void)p;
-	(void)peer;
 	(void)index;
+	keeper_peer_up(peer, c);
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		if (!report.peers[i].c) {
 			report.peers[i].c = c;
@@ -236,6 +262,7 @@ static void report_peer_down(struct process *p, enum role_id peer, unsigned inde
 	(void)p;
 	(void)peer;
 	(void)index;
+	keeper_peer_down(c);
 	if (i < PEERS_MAX)
 		memset(&report.peers[i], 0, sizeof(report.peers[i]));
 }
@@ -248,6 +275,7 @@ static void take_event(struct channel *c, const struct message *m)
 	if (i == PEERS_MAX)
 		return;
 	if (event_decode(m->payload, m->len, &e) && events_add(report.events, m->payload, m->len)) {
+		keeper_event(&e);
 		event_clear(&e);
 	} else {
 		event_clear(&e);
@@ -275,6 +303,8 @@ static void report_stop(struct process *p)
 	write_batch();
 	if (!events_sync(report.events))
 		log_error("the journal of events cannot be synced: %s", strerror(errno));
+	follower_settle(report.follower, report.events);
+	keeper_close();
 	follower_free(report.follower);
 	events_close(report.events);
 	process_exit(p);

@@ -3,10 +3,15 @@
 
 #define COLUMNS                                                                                  \
 	"id, time_ms, kind, class, message, recipient, account, sender, rcpt, subject, detail, " \
-	"peer, url, reason, campaign, client, size, took_ms"
+	"peer, url, reason, campaign, client, size, took_ms, tags"
+
+#define TAGS "tags TEXT NOT NULL DEFAULT ''"
+
+const char sql_from_1[] = "PRAGMA user_version = 2;"
+			  "ALTER TABLE events ADD COLUMN " TAGS ";";
 
 const char sql_schema[] =
-	"PRAGMA user_version = 1;"
+	"PRAGMA user_version = 2;"
 	"CREATE TABLE place("
 	"  one INTEGER PRIMARY KEY CHECK (one = 1),"
 	"  file INTEGER NOT NULL, offset INTEGER NOT NULL);"
@@ -26,7 +31,7 @@ const char sql_schema[] =
 	"  rcpt TEXT NOT NULL COLLATE NOCASE, subject TEXT NOT NULL, detail TEXT NOT NULL,"
 	"  peer TEXT NOT NULL, url TEXT NOT NULL, reason TEXT NOT NULL, campaign TEXT NOT NULL,"
 	"  client TEXT NOT NULL, size INTEGER NOT NULL, took_ms INTEGER NOT NULL,"
-	"  hits INTEGER NOT NULL DEFAULT 1, last_id INTEGER NOT NULL DEFAULT 0);"
+	"  hits INTEGER NOT NULL DEFAULT 1, last_id INTEGER NOT NULL DEFAULT 0, " TAGS ");"
 	"CREATE INDEX events_message ON events(message, recipient, kind, time_ms);"
 	"CREATE INDEX events_account ON events(account, time_ms);"
 	"CREATE INDEX events_rcpt ON events(rcpt, time_ms);"
@@ -49,7 +54,7 @@ const char sql_schema[] =
 #define VALUES_BEFORE_RCPT                                     \
 	"?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(nullif(?8, '')," \
 	" (SELECT sender FROM messages WHERE id = ?5), '')"
-#define VALUES_BEHIND_RCPT "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18"
+#define VALUES_BEHIND_RCPT "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19"
 
 /* Opens or clicks that are of a kind with this one. */
 #define LIKE_THIS                                                                      \

@@ -14,7 +14,7 @@
 #ifndef GATEPOST_RELAY_REPORT_SQL_H
 #define GATEPOST_RELAY_REPORT_SQL_H
 
-#define SQL_SCHEMA_VERSION 1
+#define SQL_SCHEMA_VERSION 2
 
 enum sql {
 	SQL_BEGIN,
@@ -60,6 +60,7 @@ enum sql_event {
 	COLUMN_CLIENT,
 	COLUMN_SIZE,
 	COLUMN_TOOK,
+	COLUMN_TAGS,
 	COLUMN_HITS, /* in a log row only */
 };
 
@@ -72,6 +73,7 @@ enum sql_log {
 };
 
 extern const char sql_schema[];
+extern const char sql_from_1[]; /* to version 2 */
 extern const char *const sql_texts[SQL_COUNT_OF];
 
 #endif

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 #include "relay/report/sql.h"
+#include "relay/report/vfs.h"
 #include "relay/spool/envelope.h"
 #include "relay/track/bot.h"
 
@@ -22,6 +23,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 			       "PRAGMA temp_store = MEMORY;"
 			       "PRAGMA mmap_size = 0;"
 			       "PRAGMA cache_size = -16384;"
+			       "PRAGMA wal_autocheckpoint = 4000;"
 			       "PRAGMA journal_size_limit = 16777216;"
 			       "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA cell_size_check = ON;";
@@ -59,31 +61,6 @@ static enum store_status run(struct event_store *s, enum sql which)
 
 /* ---- opening ---- */
 
-/*
- * SQLite makes every name absolute when a file is opened, and removes its log under that name when
- * it is closed; by then this process has another root directory. So names stay as they are given.
- */
-static int name_as_given(sqlite3_vfs *vfs, const char *name, int cap, char *out)
-{
-	(void)vfs;
-	if ((size_t)snprintf(out, (size_t)cap, "%s", name) >= (size_t)cap)
-		return SQLITE_CANTOPEN;
-	return SQLITE_OK;
-}
-
-static const char *relative_vfs(void)
-{
-	static sqlite3_vfs vfs;
-
-	if (!vfs.zName) {
-		vfs = *sqlite3_vfs_find(NULL);
-		vfs.zName = "relative";
-		vfs.xFullPathname = name_as_given;
-		sqlite3_vfs_register(&vfs, 0);
-	}
-	return vfs.zName;
-}
-
 static enum store_status make_schema(struct event_store *s)
 {
 	sqlite3_stmt *st;
@@ -95,14 +72,14 @@ static enum store_status make_schema(struct event_store *s)
 		return fail(s, sqlite3_errcode(s->db));
 	if (version == SQL_SCHEMA_VERSION)
 		return STORE_OK;
-	if (version != 0) {
+	if (version != 0 && version != 1) {
 		snprintf(s->error, sizeof(s->error), "it has version %d, this program knows %d",
 			 version, SQL_SCHEMA_VERSION);
 		return STORE_CORRUPT;
 	}
 	code = sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(s->db, sql_schema, NULL, NULL, NULL);
+		code = sqlite3_exec(s->db, version ? sql_from_1 : sql_schema, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	return code == SQLITE_OK ? STORE_OK : fail(s, code);
@@ -147,7 +124,7 @@ struct event_store *event_store_open(const char *path, enum store_status *status
 	int code = sqlite3_open_v2(path, &s->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				   relative_vfs());
+				   report_vfs());
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	*status = code == SQLITE_OK ? make_schema(s) : fail(s, code);
@@ -227,6 +204,7 @@ static void bind_event(sqlite3_stmt *st, int64_t id, const struct event *e, cons
 		{COLUMN_DETAIL, e->detail},     {COLUMN_PEER, e->peer},
 		{COLUMN_URL, e->url},           {COLUMN_REASON, e->reason},
 		{COLUMN_CAMPAIGN, e->campaign}, {COLUMN_CLIENT, client},
+		{COLUMN_TAGS, e->tags},
 	};
 
 	/* A statement that lacks one of them answers SQLITE_RANGE, which is as it should be. */
@@ -260,7 +238,7 @@ static enum store_status add_with(struct event_store *s, enum sql which, int64_t
 
 static bool is_hit(uint8_t kind)
 {
-	return kind == EVENT_OPENED || kind == EVENT_CLICKED;
+	return kind == EVENT_OPENED || kind == EVENT_CLICKED || kind == EVENT_UNSUBSCRIBED;
 }
 
 /* *fresh: it was not there before. */
@@ -302,6 +280,7 @@ enum store_status event_store_add(struct event_store *s, struct place_in_events 
 	case EVENT_DELIVERED:
 	case EVENT_BOUNCED:
 	case EVENT_EXPIRED:
+	case EVENT_SUPPRESSED:
 		return add_with(s, SQL_ADD_RECIPIENT, id, e);
 	default:
 		return STORE_OK;
@@ -415,6 +394,7 @@ static json_t *row_of(sqlite3_stmt *st)
 		{COLUMN_PEER, "peer", true},        {COLUMN_URL, "url", true},
 		{COLUMN_SUBJECT, "subject", false}, {COLUMN_REASON, "reason", false},
 		{COLUMN_CLIENT, "client", false},   {COLUMN_CAMPAIGN, "campaign", false},
+		{COLUMN_TAGS, "tags", false},
 	};
 	static const struct {
 		int column;

@@ -273,6 +273,17 @@ static void take_from(struct header *out, const struct field *f, unsigned count)
 	}
 }
 
+static void add_tags(struct header *out, const struct field *f)
+{
+	size_t had = strlen(out->tags);
+
+	if (had + 2 > sizeof(out->tags))
+		return;
+	if (had)
+		out->tags[had++] = ',';
+	header_decode(f->value, f->value_len, out->tags + had, sizeof(out->tags) - had);
+}
+
 void header_read(const char *bytes, size_t n, struct header *out)
 {
 	const char *at = bytes, *end = bytes + n;
@@ -297,6 +308,10 @@ void header_read(const char *bytes, size_t n, struct header *out)
 		} else if (is_named(&f, "Message-ID") && !out->message_id[0]) {
 			header_decode(f.value, f.value_len, out->message_id,
 				      sizeof(out->message_id));
+		} else if (is_named(&f, "X-Gatepost-Campaign") && !out->campaign[0]) {
+			header_decode(f.value, f.value_len, out->campaign, sizeof(out->campaign));
+		} else if (is_named(&f, "X-Gatepost-Tags")) {
+			add_tags(out, &f);
 		}
 	}
 	if (out->status)

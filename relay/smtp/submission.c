@@ -161,6 +161,8 @@ static void tell_report(struct acceptor *a, const struct submission *s, uint64_t
 		.account = e->account,
 		.sender = e->sender,
 		.subject = e->subject,
+		.campaign = e->campaign,
+		.tags = e->tags,
 		.detail = detail,
 		.client = e->client,
 		.size = e->size,

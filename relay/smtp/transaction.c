@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/smtp/transaction.h"
 
+#include "relay/smtp/pin.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,32 +145,6 @@ uint64_t transaction_size_max(const struct transaction *t, const struct relay_co
 	return a ? a->message_size_max : 0;
 }
 
-static void pin_tracking(struct envelope *e, const struct relay_config *config,
-			 const struct config_account *a)
-{
-	if (!*a->track_host || config->token_key_count == 0)
-		return;
-	e->flags |= (a->track_opens ? ENVELOPE_TRACK_OPENS : 0) |
-		    (a->track_clicks ? ENVELOPE_TRACK_CLICKS : 0) |
-		    (a->track_text ? ENVELOPE_TRACK_TEXT : 0) |
-		    (config->track_https ? ENVELOPE_TRACK_HTTPS : 0);
-	e->track_key = config->token_keys[0].id;
-	envelope_set(&e->track_host, a->track_host);
-}
-
-static void pin_signing(struct envelope *e, const struct config_account *a,
-			const struct mailbox *from)
-{
-	const char *domain = identify_sign_domain(a, from);
-
-	if (!*domain)
-		return;
-	e->flags |=
-		(a->sign_dkim ? ENVELOPE_DKIM : 0) | (a->sign_domainkeys ? ENVELOPE_DOMAINKEYS : 0);
-	envelope_set(&e->sign_domain, domain);
-	envelope_set(&e->sign_selector, a->sign_selector);
-}
-
 bool transaction_finish(struct transaction *t, const struct relay_config *config,
 			const struct client *client, struct refusal *r)
 {
@@ -198,8 +174,8 @@ bool transaction_finish(struct transaction *t, const struct relay_config *config
 	envelope_set(&e->pool, who.account->pool);
 	e->size = t->data.size;
 	e->flags |= t->data.eight_bit ? ENVELOPE_8BIT : 0;
-	pin_tracking(e, config, who.account);
-	pin_signing(e, who.account, &h.from);
+	pin_tracking(e, config, who.account, &h, &t->data.header);
+	pin_signing(e, who.account, &h);
 	return true;
 }
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENVELOPE_VERSION 1
-#define KNOWN_FLAGS      ((ENVELOPE_OWN << 1) - 1)
+#define ENVELOPE_VERSION 2
+#define KNOWN_FLAGS      ((ENVELOPE_TRACK_FOREIGN << 1) - 1)
 #define KNOWN_NOTIFY     (NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY)
 
 struct text_field {
@@ -41,6 +41,8 @@ static const struct text_field texts[] = {
 	FIELD(envelope, message_id, ENVELOPE_MESSAGE_ID_MAX, false),
 	FIELD(envelope, pool, ENVELOPE_NAME_MAX, false),
 	FIELD(envelope, track_host, ENVELOPE_NAME_MAX, false),
+	FIELD(envelope, campaign, ENVELOPE_LABEL_MAX, false),
+	FIELD(envelope, tags, ENVELOPE_LABEL_MAX, false),
 	FIELD(envelope, sign_domain, ENVELOPE_NAME_MAX, false),
 	FIELD(envelope, sign_selector, ENVELOPE_NAME_MAX, false),
 };

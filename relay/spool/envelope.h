@@ -24,6 +24,7 @@ enum envelope_limit {
 	ENVELOPE_NAME_MAX = 255,    /* account, user, helo, pool, hosts, domain, selector */
 	ENVELOPE_SUBJECT_MAX = 256,
 	ENVELOPE_MESSAGE_ID_MAX = 998,
+	ENVELOPE_LABEL_MAX = 127,       /* campaign; all tags */
 	ENVELOPE_RECIPIENTS_MAX = 1000, /* recipients, at least one */
 	ENVELOPE_REPLY_MAX = 1024,      /* of a peer's last reply, NUL included; the rest is cut */
 	ENVELOPE_BYTES_MAX = 1000 * 1024,
@@ -42,7 +43,9 @@ enum envelope_flag {
 	ENVELOPE_TRACK_HTTPS = 1 << 8,
 	ENVELOPE_DKIM = 1 << 9,
 	ENVELOPE_DOMAINKEYS = 1 << 10,
-	ENVELOPE_OWN = 1 << 11, /* made by the relay itself: a bounce */
+	ENVELOPE_OWN = 1 << 11,           /* made by the relay itself: a bounce */
+	ENVELOPE_ONE_CLICK = 1 << 12,     /* RFC 8058, when the message has no List-Unsubscribe */
+	ENVELOPE_TRACK_FOREIGN = 1 << 13, /* also where that breaks another domain's signature */
 };
 
 enum recipient_state {
@@ -85,6 +88,7 @@ struct envelope {
 	char *message_id;  /* as in the header, "" for none */
 	char *pool;        /* the account's, "" for none */
 	char *track_host;
+	char *campaign, *tags; /* "" for none; commas between tags */
 	uint32_t track_key;
 	char *sign_domain; /* "" for no signature */
 	char *sign_selector;

@@ -19,7 +19,7 @@
 
 /* The state is committed at the latest after so many changes, or bytes of batches: what a start
  * after a crash has to read again. */
-#define CHANGES_MAX     2048
+#define CHANGES_MAX     16384
 #define BYTES_MAX       (64 * MIB)
 #define STATE_BYTES_MAX (2 * MIB) /* of those that go into the state: so much memory it takes */
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { HOST_MAX = 255, PATH_MAX_BYTES = TOKEN_TEXT_MAX + 16 };
+enum { DAY_S = 86400, HOST_MAX = 255, PATH_MAX_BYTES = TOKEN_TEXT_MAX + 16 };
 
 /* 1×1, one transparent colour: GIF89a, a palette of two, the transparency extension, one pixel. */
 static const char pixel[] = "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff"
@@ -13,10 +13,28 @@ static const char pixel[] = "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff"
 			    ",\0\0\0\0\1\0\1\0\0\2\2D\1\0;";
 
 static const struct http_response not_found = {.status = 404};
+static const struct http_response bad = {.status = 400};
 static const struct http_response not_allowed = {.status = 405, .allow = "GET, HEAD"};
 static const struct http_response healthy = {.status = 200, .body = "ok\n", .body_len = 3};
 static const struct http_response the_pixel = {
 	.status = 200, .type = "image/gif", .body = pixel, .body_len = sizeof(pixel) - 1};
+
+#define PAGE(text)                                                             \
+	"<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\">"            \
+	"<meta name=\"viewport\" content=\"width=device-width\">"              \
+	"<meta name=\"robots\" content=\"noindex\"><title>Unsubscribe</title>" \
+	"<body style=\"font-family:sans-serif;max-width:32em;margin:4em auto;" \
+	"padding:0 1em\">" text "\n"
+static const char question[] =
+	PAGE("<h1>Unsubscribe</h1><p>No more mail from this sender?</p><form method=\"post\">"
+	     "<button name=\"List-Unsubscribe\" value=\"One-Click\">Unsubscribe</button></form>");
+static const char done[] = PAGE("<h1>Unsubscribed</h1><p>This sender's mail is stopped.</p>");
+static const char html[] = "text/html; charset=utf-8";
+
+static const struct http_response the_question = {
+	.status = 200, .type = html, .body = question, .body_len = sizeof(question) - 1};
+static const struct http_response the_end = {
+	.status = 200, .type = html, .body = done, .body_len = sizeof(done) - 1};
 
 static int hex(char c)
 {
@@ -107,6 +125,9 @@ static struct http_slice purpose_of(const struct http_request *r)
 static void describe(const struct http_request *r, const struct addr *client, uint64_t now_ms,
 		     struct endpoint_answer *a)
 {
+	static const uint8_t kinds[] = {[TOKEN_OPEN] = EVENT_OPENED,
+					[TOKEN_CLICK] = EVENT_CLICKED,
+					[TOKEN_UNSUBSCRIBE] = EVENT_UNSUBSCRIBED};
 	const struct http_slice *agent = http_field(r, "user-agent");
 	size_t n = !agent ? 0 : agent->len < ENDPOINT_AGENT_MAX ? agent->len : ENDPOINT_AGENT_MAX;
 	const char *reason;
@@ -123,7 +144,7 @@ static void describe(const struct http_request *r, const struct addr *client, ui
 	};
 	uint8_t class = (uint8_t)hit_classify(&h, &reason);
 	a->event = (struct event){
-		.kind = a->token.kind == TOKEN_CLICK ? EVENT_CLICKED : EVENT_OPENED,
+		.kind = kinds[a->token.kind],
 		.hit_class = class,
 		.time_ms = now_ms,
 		.message = a->token.message,
@@ -131,19 +152,55 @@ static void describe(const struct http_request *r, const struct addr *client, ui
 		.account = a->token.account,
 		.detail = a->agent,
 		.url = a->token.kind == TOKEN_CLICK ? a->token.url : NULL,
+		.rcpt = a->token.kind == TOKEN_UNSUBSCRIBE ? a->token.url : NULL,
 		.reason = (char *)(uintptr_t)reason,
 		.campaign = a->token.campaign,
+		.tags = a->token.tags,
 		.client = *client,
 	};
 	a->hit = true;
 }
 
-void endpoint_decide(struct token_ring *ring, const struct http_request *r,
+static bool expired(const struct endpoint_rules *rules, const struct token *t, uint64_t now_ms)
+{
+	int64_t age_s = (int64_t)(now_ms / 1000) - t->accepted;
+
+	return rules->expire_days && age_s > (int64_t)rules->expire_days * DAY_S;
+}
+
+/* RFC 8058 §3.2: the pair comes as a form of either kind. */
+static bool says_one_click(const struct http_slice *body)
+{
+	static const char name[] = "List-Unsubscribe", value[] = "One-Click";
+	const char *at = memmem(body->at, body->len, name, strlen(name));
+
+	return at && memmem(at, body->len - (size_t)(at - body->at), value, strlen(value));
+}
+
+/* Nothing here may be asked of who only wants no more mail: neither age nor a shut account. */
+static void unsubscribe(const struct http_request *r, const struct addr *client, uint64_t now_ms,
+			struct endpoint_answer *a)
+{
+	if (r->method != HTTP_POST) {
+		a->response = the_question;
+	} else if (!says_one_click(&r->body)) {
+		a->response = bad;
+	} else {
+		a->response = the_end;
+		a->must_be_kept = true;
+		describe(r, client, now_ms, a);
+	}
+}
+
+void endpoint_decide(const struct endpoint_rules *rules, const struct http_request *r,
 		     const struct addr *client, uint64_t now_ms, struct endpoint_answer *a)
 {
-	a->hit = false;
+	bool looks = r->method == HTTP_GET || r->method == HTTP_HEAD;
+	bool posts = r->method == HTTP_POST && r->path.len > 3 && !memcmp(r->path.at, "/u/", 3);
+
+	a->hit = a->must_be_kept = false;
 	a->response = not_found;
-	if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
+	if (!looks && !posts) {
 		a->response = not_allowed;
 		return;
 	}
@@ -151,11 +208,17 @@ void endpoint_decide(struct token_ring *ring, const struct http_request *r,
 		a->response = healthy;
 		return;
 	}
-	if (!find_token(ring, r, &a->token))
+	if (!find_token(rules->ring, r, &a->token))
+		return;
+	if (a->token.kind == TOKEN_UNSUBSCRIBE) {
+		unsubscribe(r, client, now_ms, a);
+		return;
+	}
+	if (!looks || expired(rules, &a->token, now_ms) || shut_covers(rules->shut, &a->token))
 		return;
 	if (a->token.kind == TOKEN_OPEN)
 		a->response = the_pixel;
-	else if (a->token.kind == TOKEN_CLICK && web_address(a->token.url))
+	else if (web_address(a->token.url))
 		a->response = (struct http_response){.status = 302, .location = a->token.url};
 	else
 		return;

@@ -13,6 +13,7 @@
 #include "relay/sign/dkim.h"
 #include "relay/sign/domainkeys.h"
 #include "relay/slice.h"
+#include "relay/smtp/pin.h"
 #include "relay/spool/envelope.h"
 #include "relay/track/rewrite.h"
 #include "relay/track/trace.h"
@@ -24,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,13 +45,14 @@ static const char usage[] =
 	"  --seven-bit       for a peer without 8BITMIME\n"
 	"  --recipient N     the recipient's place in the envelope (0)\n"
 	"  --message N       the message's number (1)\n"
+	"  --to ADDRESS      the recipient, for List-Unsubscribe where the account has it\n"
 	"  --time N          when it was accepted, in seconds since 1970 (now)\n"
 	"  --open URL        show what a tracking URL holds\n"
 	"\n"
 	"Lines may end in LF alone: they are given CRLF first, as SMTP has it.\n";
 
 struct options {
-	const char *config_path, *account, *open_url;
+	const char *config_path, *account, *open_url, *to;
 	bool explain, all, sign, trace, seven_bit;
 	uint32_t recipient;
 	uint64_t message;
@@ -91,6 +92,7 @@ static struct options read_options(int argc, char **argv)
 		SEVEN,
 		RECIPIENT,
 		MESSAGE,
+		TO,
 		TIME,
 		HELP
 	};
@@ -105,6 +107,7 @@ static struct options read_options(int argc, char **argv)
 		{"seven-bit", no_argument, NULL, SEVEN},
 		{"recipient", required_argument, NULL, RECIPIENT},
 		{"message", required_argument, NULL, MESSAGE},
+		{"to", required_argument, NULL, TO},
 		{"time", required_argument, NULL, TIME},
 		{"help", no_argument, NULL, HELP},
 		{0},
@@ -145,6 +148,9 @@ static struct options read_options(int argc, char **argv)
 		case MESSAGE:
 			o.message = number(name, optarg, UINT64_MAX);
 			break;
+		case TO:
+			o.to = optarg;
+			break;
 		case TIME:
 			o.when = (int64_t)number(name, optarg, INT64_MAX);
 			break;
@@ -180,6 +186,9 @@ static void load(const struct options *o, struct setting *s)
 	}
 	s->ring = token_ring_new(keys, s->secrets.token_key_count);
 	free(keys);
+	/* As in the slice of who accepts mail: it knows which key is the newest. */
+	s->config->token_keys[0].id = s->secrets.token_keys[0].id;
+	s->config->token_key_count = 1;
 	if (o->account) {
 		s->account = config_account(s->config, o->account);
 		if (!s->account)
@@ -224,6 +233,10 @@ static int show_token(const struct setting *s, const char *url)
 	       buf_str(&date));
 	if (t.campaign[0])
 		printf("campaign  %s\n", t.campaign);
+	if (t.tags[0])
+		printf("tags      %s\n", t.tags);
+	if (t.kind == TOKEN_UNSUBSCRIBE)
+		printf("address   %s\n", t.url);
 	if (t.kind == TOKEN_CLICK)
 		printf("link      %u\nurl       %s\n", t.link, t.url);
 	buf_free(&date);
@@ -252,58 +265,62 @@ static void read_message(struct buf *out)
 	buf_free(&raw);
 }
 
-static struct track_options track_options(const struct options *o, const struct setting *s)
+/* As the relay pins it when it accepts the message. */
+static struct envelope *pin(const struct options *o, const struct setting *s,
+			    const struct buf *message)
+{
+	struct envelope *e = envelope_new();
+	struct buf header = BUF_INIT;
+	size_t header_end, body_start;
+	struct header h;
+
+	mime_split_header(buf_str(message), message->len, &header_end, &body_start);
+	buf_append(&header, buf_str(message), header_end);
+	header_read(buf_str(&header), header.len, &h);
+	pin_tracking(e, s->config, s->account, &h, &header);
+	pin_signing(e, s->account, &h);
+	if (o->all)
+		e->flags |= ENVELOPE_TRACK_OPENS | ENVELOPE_TRACK_CLICKS | ENVELOPE_TRACK_TEXT;
+	buf_free(&header);
+	return e;
+}
+
+static struct track_options track_options(const struct options *o, const struct setting *s,
+					  const struct envelope *e)
 {
 	const struct config_account *a = s->account;
 
 	return (struct track_options){
-		.opens = o->all || a->track_opens,
-		.clicks_html = o->all || a->track_clicks,
-		.clicks_text = o->all || a->track_text,
+		.opens = e->flags & ENVELOPE_TRACK_OPENS,
+		.clicks_html = e->flags & ENVELOPE_TRACK_CLICKS,
+		.clicks_text = e->flags & ENVELOPE_TRACK_TEXT,
 		.https = s->config->track_https,
 		.seven_bit = o->seven_bit,
-		.host = a->track_host,
+		.foreign_signed = a->track_foreign,
+		.one_click = e->flags & ENVELOPE_ONE_CLICK,
+		.host = *e->track_host ? e->track_host : a->track_host,
 		.account = a->name,
+		.campaign = e->campaign,
+		.tags = e->tags,
 		.ring = s->ring,
 		.key_id = s->secrets.token_keys[0].id,
 		.message = o->message,
 		.recipient = o->recipient,
+		.address = o->to,
 		.accepted = o->when,
 		.own_domains = (const char *const *)a->sign_domains.items,
 		.own_domain_count = a->sign_dkim || a->sign_domainkeys ? a->sign_domains.count : 0,
 	};
 }
 
-/* The domain of the From field's address, among those that the account signs for. */
-static const char *sign_domain(const struct config_account *a, const struct buf *message)
-{
-	size_t header_end, body_start;
-	struct buf v = BUF_INIT;
-	struct mime_field f;
-	const char *found = NULL;
-
-	mime_split_header(buf_str(message), message->len, &header_end, &body_start);
-	if (mime_find_field(buf_str(message), (struct mime_range){0, header_end}, "From", &f))
-		mime_unfold(buf_str(message), f.value, &v);
-	const char *at = strrchr(buf_str(&v), '@');
-	size_t n = at ? strcspn(at + 1, "> \t(,;") : 0;
-	for (size_t i = 0; at && i < a->sign_domains.count; i++)
-		if (strlen(a->sign_domains.items[i]) == n &&
-		    strncasecmp(a->sign_domains.items[i], at + 1, n) == 0)
-			found = a->sign_domains.items[i];
-	buf_free(&v);
-	return found;
-}
-
-static void sign(const struct options *o, const struct setting *s, const struct buf *message,
-		 struct buf *fields)
+static void sign(const struct options *o, const struct setting *s, const char *domain,
+		 const struct buf *message, struct buf *fields)
 {
 	const struct config_account *a = s->account;
 	struct buf error = BUF_INIT;
-	const char *domain = sign_domain(a, message);
 	int dir = open(s->config->key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!domain)
+	if (!*domain)
 		fatal("--sign: account '%s' does not sign for the domain of the From field",
 		      a->name);
 	if (dir < 0)
@@ -352,11 +369,12 @@ static void write_all(const struct buf *b)
 static int handle_message(const struct options *o, const struct setting *s)
 {
 	struct buf in = BUF_INIT, out = BUF_INIT, top = BUF_INIT;
-	struct track_options t = track_options(o, s);
 	struct track_report report;
 	char id[MESSAGE_ID_STR_MAX];
 
 	read_message(&in);
+	struct envelope *e = pin(o, s, &in);
+	struct track_options t = track_options(o, s, e);
 	track_rewrite(buf_str(&in), in.len, &t, &out, &report);
 	if (o->trace) {
 		struct trace_facts facts = {.host = s->config->host_name,
@@ -372,7 +390,7 @@ static int handle_message(const struct options *o, const struct setting *s)
 		out = rest;
 	}
 	if (o->sign)
-		sign(o, s, &out, &top);
+		sign(o, s, e->sign_domain, &out, &top);
 	if (o->explain) {
 		explain(&report);
 	} else {
@@ -382,6 +400,7 @@ static int handle_message(const struct options *o, const struct setting *s)
 	if (fflush(stdout) != 0)
 		fatal("writing: %s", strerror(errno));
 	track_report_free(&report);
+	envelope_free(e);
 	buf_free(&in);
 	buf_free(&out);
 	buf_free(&top);

@@ -12,8 +12,11 @@
 #include "relay/track/mend.h"
 #include "relay/track/textpart.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_MAX_BYTES = 998 }; /* without its line end */
 
 struct rewriter {
 	const char *in;
@@ -90,7 +93,7 @@ static void read_header(struct rewriter *w)
 
 	while (mime_next_field(w->in, headers, &at, &f)) {
 		if (wishes_is_ours(w->in, &f)) {
-			wishes_apply(w->in, &f, &w->wishes, &w->report->reason);
+			wishes_apply(w->in, &f, false, &w->wishes, &w->report->reason);
 			remove_field(w, f.whole);
 		} else if (mime_field_is(w->in, &f, "List-Unsubscribe")) {
 			take_unsubscribe(w, &f);
@@ -131,7 +134,7 @@ static void read_part_control(struct rewriter *w, const struct mime_part *part,
 	while (mime_next_field(w->in, part->headers, &at, &f)) {
 		if (!wishes_is_ours(w->in, &f))
 			continue;
-		wishes_apply(w->in, &f, wishes, &w->report->reason);
+		wishes_apply(w->in, &f, false, wishes, &w->report->reason);
 		remove_field(w, f.whole);
 	}
 }
@@ -218,7 +221,6 @@ static void track_parts(struct rewriter *w)
 {
 	struct tracking t = {
 		.o = w->o,
-		.campaign = w->wishes.campaign[0] ? w->wishes.campaign : w->o->campaign,
 		.unsubscribe = &w->unsubscribe,
 		.report = w->report,
 	};
@@ -248,6 +250,28 @@ static void track_parts(struct rewriter *w)
 
 /* --- the rest ---------------------------------------------------------------------------- */
 
+/* The line would be too long to be sent: then it goes without what it can do without. */
+static bool put_one_click(struct rewriter *w, const struct token *token)
+{
+	const struct track_options *o = w->o;
+	struct buf text = BUF_INIT, *out = &w->edits.texts;
+	size_t begun = edits_begin(&w->edits);
+
+	bool ok = token_seal(o->ring, o->key_id, o->host, token, &text);
+	buf_appends(out, "List-Unsubscribe: <");
+	token_url(true, o->host, TOKEN_UNSUBSCRIBE, buf_str(&text), out);
+	buf_appends(out, ">");
+	ok = ok && out->len - begun <= LINE_MAX_BYTES;
+	if (ok) {
+		buf_appends(out, "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
+		edits_add(&w->edits, (struct mime_range){0, 0}, begun);
+	} else {
+		buf_truncate(out, begun);
+	}
+	buf_free(&text);
+	return ok;
+}
+
 /* RFC 8058: a field of ours at the top, when the sender has none. */
 static void add_one_click(struct rewriter *w)
 {
@@ -256,22 +280,20 @@ static void add_one_click(struct rewriter *w)
 			      .message = o->message,
 			      .recipient = o->recipient,
 			      .accepted = o->accepted};
-	struct buf text = BUF_INIT;
-
 	bool forbidden = w->foreign.len && !o->foreign_signed;
-	if (!o->one_click || !o->https || w->has_unsubscribe || forbidden || !may_track(w) ||
-	    strlen(o->account) >= sizeof(token.account))
+
+	if (!w->wishes.unsubscribe || !o->https || w->has_unsubscribe || forbidden ||
+	    !may_track(w) || !o->address || strlen(o->account) >= sizeof(token.account) ||
+	    strlen(o->address) >= sizeof(token.url))
 		return;
 	strcpy(token.account, o->account);
-	if (token_seal(o->ring, o->key_id, o->host, &token, &text)) {
-		size_t begun = edits_begin(&w->edits);
-		buf_appends(&w->edits.texts, "List-Unsubscribe: <");
-		token_url(true, o->host, TOKEN_UNSUBSCRIBE, buf_str(&text), &w->edits.texts);
-		buf_appends(&w->edits.texts,
-			    ">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
-		edits_add(&w->edits, (struct mime_range){0, 0}, begun);
-	}
-	buf_free(&text);
+	strcpy(token.url, o->address);
+	snprintf(token.campaign, sizeof(token.campaign), "%s", o->campaign ? o->campaign : "");
+	snprintf(token.tags, sizeof(token.tags), "%s", o->tags ? o->tags : "");
+	if (put_one_click(w, &token))
+		return;
+	token.campaign[0] = token.tags[0] = '\0';
+	put_one_click(w, &token);
 }
 
 static void replace_own_signatures(struct rewriter *w)
@@ -303,6 +325,7 @@ void track_rewrite(const char *in, size_t n, const struct track_options *o, stru
 	w.wishes.opens = o->opens;
 	w.wishes.clicks_html = o->clicks_html;
 	w.wishes.clicks_text = o->clicks_text;
+	w.wishes.unsubscribe = o->one_click;
 	bool parsed = mime_scan(in, n, &w.m);
 	read_header(&w);
 	size_t controls = w.edits.count;

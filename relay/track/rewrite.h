@@ -9,8 +9,7 @@
  *
  * Control headers, on the message or on one part of it:
  *
- *	X-Gatepost-Track: opens=no; clicks=no    ("no" alone means both)
- *	X-Gatepost-Campaign: spring sale         (on the message only)
+ *	X-Gatepost-Track: opens=no; clicks=no    ("no" alone means all of it)
  *
  * In the mail: data-gatepost-notrack on a link, or on html or body for the whole part;
  * http+notrack://… leaves as http://…; <!--gatepost-pixel--> is where the pixel goes.
@@ -41,12 +40,14 @@ struct track_options {
 	bool one_click;      /* RFC 8058 List-Unsubscribe, when the message has none; needs https */
 	const char *host;    /* tracking host, lower case */
 	const char *account;
-	const char *campaign;    /* unless the message names one; may be NULL */
+	const char *campaign; /* may be NULL, as tags (labels.h) */
+	const char *tags;
 	struct token_ring *ring; /* may be NULL when nothing is to be tracked */
 	uint32_t key_id;
 	uint64_t message;
 	uint32_t recipient;
-	int64_t accepted; /* seconds since 1970 */
+	const char *address; /* the recipient's, for one_click; may be NULL */
+	int64_t accepted;    /* seconds since 1970 */
 	/* Domains that will sign this message anew: their old signatures are replaced. */
 	const char *const *own_domains;
 	size_t own_domain_count;

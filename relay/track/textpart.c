@@ -135,7 +135,8 @@ static bool seal(const struct tracking *t, enum token_kind kind, uint32_t link, 
 		return false;
 	strcpy(token.url, url);
 	snprintf(token.account, sizeof(token.account), "%s", o->account);
-	snprintf(token.campaign, sizeof(token.campaign), "%s", t->campaign ? t->campaign : "");
+	snprintf(token.campaign, sizeof(token.campaign), "%s", o->campaign ? o->campaign : "");
+	snprintf(token.tags, sizeof(token.tags), "%s", o->tags ? o->tags : "");
 	bool ok = token_seal(o->ring, o->key_id, o->host, &token, &text);
 	if (ok)
 		token_url(o->https, o->host, kind, buf_str(&text), out);

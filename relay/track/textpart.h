@@ -18,7 +18,6 @@
 /* What all parts of one message share. */
 struct tracking {
 	const struct track_options *o;
-	const char *campaign;
 	const struct buf *unsubscribe; /* List-Unsubscribe's URLs, each with a NUL behind it */
 	uint32_t next_link;
 	bool pixel_done;

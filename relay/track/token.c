@@ -19,8 +19,8 @@ enum {
 	SHA256_BLOCK = 64,
 	HOST_MAX = 255,
 	CLEAR_MAX = 1 + 5 + ACCOUNT_TAG_LEN,
-	PLAIN_MAX =
-		1 + 10 + 5 + 5 + 10 + 2 + TOKEN_ACCOUNT_MAX + TOKEN_CAMPAIGN_MAX + TOKEN_URL_MAX,
+	PLAIN_MAX = 1 + 10 + 5 + 5 + 10 + 3 + TOKEN_ACCOUNT_MAX + TOKEN_CAMPAIGN_MAX +
+		    TOKEN_TAGS_MAX + TOKEN_URL_MAX,
 };
 
 /* HMAC-SHA256 (RFC 2104) with the key's two blocks hashed ahead: mbedTLS would do so again for
@@ -195,10 +195,12 @@ static bool encode(const struct token *t, uint8_t plain[PLAIN_MAX], size_t *len)
 {
 	size_t account = strnlen(t->account, TOKEN_ACCOUNT_MAX);
 	size_t campaign = strnlen(t->campaign, TOKEN_CAMPAIGN_MAX);
+	size_t tags = strnlen(t->tags, TOKEN_TAGS_MAX);
 	size_t url = strnlen(t->url, TOKEN_URL_MAX);
 	uint8_t *p = plain;
 
-	if (account == TOKEN_ACCOUNT_MAX || campaign == TOKEN_CAMPAIGN_MAX || url == TOKEN_URL_MAX)
+	if (account == TOKEN_ACCOUNT_MAX || campaign == TOKEN_CAMPAIGN_MAX ||
+	    tags == TOKEN_TAGS_MAX || url == TOKEN_URL_MAX)
 		return false;
 	*p++ = (uint8_t)t->kind;
 	p = put_varint(p, t->message);
@@ -209,6 +211,8 @@ static bool encode(const struct token *t, uint8_t plain[PLAIN_MAX], size_t *len)
 	p = put_bytes(p, t->account, account);
 	p = put_varint(p, campaign);
 	p = put_bytes(p, t->campaign, campaign);
+	p = put_varint(p, tags);
+	p = put_bytes(p, t->tags, tags);
 	p = put_bytes(p, t->url, url);
 	*len = (size_t)(p - plain);
 	return true;
@@ -228,6 +232,7 @@ static bool decode(const uint8_t *plain, size_t n, struct token *t)
 	t->accepted = (int64_t)get_varint(&r);
 	get_string(&r, get_varint(&r), t->account, sizeof(t->account));
 	get_string(&r, get_varint(&r), t->campaign, sizeof(t->campaign));
+	get_string(&r, get_varint(&r), t->tags, sizeof(t->tags));
 	get_string(&r, (size_t)(r.end - r.at), t->url, sizeof(t->url));
 	t->recipient = (uint32_t)recipient;
 	t->link = (uint32_t)link;

@@ -26,6 +26,7 @@ enum token_kind { TOKEN_OPEN = 1, TOKEN_CLICK = 2, TOKEN_UNSUBSCRIBE = 3 };
 enum token_limit {
 	TOKEN_ACCOUNT_MAX = 64, /* bytes, as everything below */
 	TOKEN_CAMPAIGN_MAX = 128,
+	TOKEN_TAGS_MAX = 128,
 	TOKEN_URL_MAX = 4096,
 	TOKEN_TEXT_MAX = 8192, /* a token's base64url; longer ones are not looked at */
 };
@@ -43,7 +44,9 @@ struct token {
 	int64_t accepted;                  /* seconds since 1970 */
 	char account[TOKEN_ACCOUNT_MAX];   /* a string */
 	char campaign[TOKEN_CAMPAIGN_MAX]; /* a string, "" for none */
-	char url[TOKEN_URL_MAX];           /* a string; TOKEN_CLICK only */
+	char tags[TOKEN_TAGS_MAX];         /* a string, commas between them */
+	/* A string: where a click leads, the address of who unsubscribes, "" for an open. */
+	char url[TOKEN_URL_MAX];
 };
 
 /* Keys made ready for use; not for two threads at a time. */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/track/wishes.h"
 
-#include "lib/utf8.h"
-
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,11 +15,11 @@ bool wishes_is_ours(const char *bytes, const struct mime_field *f)
 /* One "opens=no" of the list; false when it is none. */
 static bool apply_item(const char *item, struct wishes *w)
 {
-	static const char *const names[] = {"opens=", "clicks=", "text="};
+	static const char *const names[] = {"opens=", "clicks=", "text=", "unsubscribe="};
 	size_t i = 0, count = sizeof(names) / sizeof(*names);
 
 	if (strcasecmp(item, "no") == 0) {
-		w->opens = w->clicks_html = w->clicks_text = false;
+		w->opens = w->clicks_html = w->clicks_text = w->unsubscribe = false;
 		return true;
 	}
 	while (i < count && strncasecmp(item, names[i], strlen(names[i])) != 0)
@@ -37,6 +34,8 @@ static bool apply_item(const char *item, struct wishes *w)
 		w->clicks_html = yes;
 	if (i == 1 || i == 2)
 		w->clicks_text = yes;
+	if (i == 3)
+		w->unsubscribe = yes;
 	return true;
 }
 
@@ -52,50 +51,29 @@ static bool apply_track(char *value, struct wishes *w, struct buf *error)
 			continue;
 		buf_printf(error,
 			   "X-Gatepost-Track: '%.80s' is not understood; "
-			   "opens=, clicks= and text= take yes or no",
+			   "opens=, clicks=, text= and unsubscribe= take yes or no",
 			   item);
 		return false;
 	}
 	return true;
 }
 
-static bool apply_campaign(const char *value, struct wishes *w, struct buf *error)
-{
-	size_t n = strlen(value);
-
-	for (size_t i = 0; i < n;) {
-		size_t len = utf8_printable(value + i, n - i);
-		if (!len) {
-			buf_printf(error, "X-Gatepost-Campaign: not printable UTF-8");
-			return false;
-		}
-		i += len;
-	}
-	if (n >= sizeof(w->campaign)) {
-		buf_printf(error, "X-Gatepost-Campaign: '%.40s...' is longer than %d bytes", value,
-			   TOKEN_CAMPAIGN_MAX - 1);
-		return false;
-	}
-	snprintf(w->campaign, sizeof(w->campaign), "%s", value);
-	return true;
-}
-
-bool wishes_apply(const char *bytes, const struct mime_field *f, struct wishes *w,
+bool wishes_apply(const char *bytes, const struct mime_field *f, bool more, struct wishes *w,
 		  struct buf *error)
 {
 	struct buf v = BUF_INIT;
 	struct wishes had = *w;
-	bool ok = true;
+	bool ok;
 
+	if (!mime_field_is(bytes, f, "X-Gatepost-Track"))
+		return true;
 	mime_unfold(bytes, f->value, &v);
 	buf_reserve(&v, 0);
-	if (mime_field_is(bytes, f, "X-Gatepost-Track"))
-		ok = apply_track(v.data, w, error);
-	else if (mime_field_is(bytes, f, "X-Gatepost-Campaign"))
-		ok = apply_campaign(buf_str(&v), w, error);
-	w->opens = w->opens && had.opens;
-	w->clicks_html = w->clicks_html && had.clicks_html;
-	w->clicks_text = w->clicks_text && had.clicks_text;
+	ok = apply_track(v.data, w, error);
+	w->opens = w->opens && (more || had.opens);
+	w->clicks_html = w->clicks_html && (more || had.clicks_html);
+	w->clicks_text = w->clicks_text && (more || had.clicks_text);
+	w->unsubscribe = w->unsubscribe && had.unsubscribe;
 	buf_free(&v);
 	return ok;
 }

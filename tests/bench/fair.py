@@ -3,17 +3,19 @@
 
 B sends a message every 50 ms, 1,000 of them, whatever becomes of the last one; A keeps its queue as
 deep as it was throughout. A time is from just before the source writes the end of the data to the
-moment at which the sink has read it: the way to the disk, and thus to the 250, is within it.
+moment at which the sink has read it: the way to the disk, and thus to the 250, is within it. What a
+program that does nothing else waits for a synced write of that size is measured meanwhile.
 """
 import statistics
 import time
 from collections import namedtuple
 
 from tests.bench.fill import Stand
-from tests.bench.load import BenchError
+from tests.bench.load import BenchError, Program
 
 SMALL = ("anna@small.example", "reader@sink.example")
 SMALL_ADDRESS = "127.0.0.2"
+SIZE = 5000
 COUNT, INTERVAL_US, SESSIONS = 1000, 50000, 8
 WARM_UP = 60
 RUNS = "BCD"  # a tag for each
@@ -55,9 +57,9 @@ def times(submissions, tag, arrivals):
 
 
 def small_runs(bench, stand):
-    """B's runs; [Times] once the sink has stopped, and A's rate meanwhile."""
+    """B's runs; [Times] once the sink has stopped, A's rate and the disk's p50 and p99 meanwhile."""
     def small(tag, count):
-        source = stand.source(*SMALL, tag=tag, count=count, interval_us=INTERVAL_US,
+        source = stand.source(*SMALL, tag=tag, count=count, size=SIZE, interval_us=INTERVAL_US,
                               sessions=SESSIONS, bind=SMALL_ADDRESS, nice=-10)
         source.wait()
         stand.sink.wait_for(count, tag, programs=stand.sources)
@@ -65,19 +67,24 @@ def small_runs(bench, stand):
 
     gauge = stand.sink.gauge
     small("W", bench.few(WARM_UP, 20))
+    disk = Program("disk", stand.folder / "disk", SIZE, INTERVAL_US, nice=-10)
     begun, count = time.monotonic(), gauge.arrived("A")
     sources = {tag: small(tag, bench.few(COUNT, 60)) for tag in RUNS[:bench.few(3, 1)]}
     rate = (gauge.arrived("A") - count) / (time.monotonic() - begun)
+    synced = [float(field) for field in disk.stop().split()]
     stand.sink.stop()
     arrivals = stand.sink.arrivals()
-    return [times(source.submissions(), tag, arrivals) for tag, source in sources.items()], rate
+    return [times(source.submissions(), tag, arrivals) for tag, source in sources.items()], \
+        rate, synced
 
 
-def publish(bench, name, runs):
+def publish(bench, name, runs, synced):
     p99 = statistics.median(run.p99 for run in runs)
     bench.publish(**{
         f"fair_{name}_p50_ms": statistics.median(run.p50 for run in runs),
         f"fair_{name}_p99_ms": p99,
+        f"fair_{name}_disk_p50_ms": synced[0],
+        f"fair_{name}_disk_p99_ms": synced[1],
         **{f"fair_{name}_{field}_ms_run{i + 1}": getattr(run, field)
            for i, run in enumerate(runs) for field in Times._fields},
     })
@@ -86,8 +93,8 @@ def publish(bench, name, runs):
 
 def measure_idle(bench, name, sink):
     with Stand(bench, sink) as stand:
-        runs, _ = small_runs(bench, stand)
-    return publish(bench, name, runs)
+        runs, _, synced = small_runs(bench, stand)
+    return publish(bench, name, runs, synced)
 
 
 def flood(bench, stand, setting):
@@ -108,12 +115,12 @@ def measure_loaded(bench, name, setting):
     with Stand(bench, setting.sink, **config) as stand:
         with stand.dead_host():
             source = flood(bench, stand, setting)
-            runs, rate = small_runs(bench, stand)
+            runs, rate, synced = small_runs(bench, stand)
             if source.is_over():
                 source.wait()
                 raise BenchError("the flood ended before the small account's mail")
     bench.publish(**{f"fair_{name}_flood_per_s": rate})
-    return publish(bench, name, runs)
+    return publish(bench, name, runs, synced)
 
 
 def part_fair(bench):

@@ -40,10 +40,13 @@ class Servers:
 
     def __init__(self, site, probes):
         self.tcp, self.udp = [], []
-        for to, family, proto, port in sorted({p[1:] for p in probes if p.proto != "icmp"}):
-            s = site[to].socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+        heard = {(site[p.to].name, p.family, p.proto, site.heard_at(*p[1:]))
+                 for p in probes if p.proto != "icmp"}
+        for host, family, proto, where in sorted(heard):
+            s = site[host].socket(family,
+                                  socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((address(to, family), port))
+            s.bind(where)
             s.setblocking(False)
             (self.tcp if proto == "tcp" else self.udp).append(s)
             if proto == "tcp":

@@ -24,7 +24,33 @@ ADDRESSES = {  # host: IPv4, IPv6
     "lost1": ("203.0.113.40", "2001:db8:d::40"),
     "gate": ("203.0.113.1", "2001:db8:d::1"),
     "gate-wan": ("198.51.100.2", "2001:db8:0:1::2"),
+    # Addresses outside of machines inside, where the config has nat (see NAT).
+    "web1-out": ("203.0.113.130", "2001:db8:e::130"),
+    "mail1-out": ("203.0.113.131", "2001:db8:e::131"),
+    "lost1-out": ("203.0.113.136", "2001:db8:e::40"),
 }
+# host: the one behind it, and what (protocol, port) becomes on the way; None: everything, unchanged
+BEHIND = {
+    "web1-out": ("web1", None),
+    "mail1-out": ("mail1", {("tcp", 2525): 25, ("tcp", 22): 22, ("udp", 5353): 53}),
+    "lost1-out": ("lost1", None),
+}
+NAT = """
+nat {
+    one-to-one web1 { outside 203.0.113.130; inside 203.0.113.10; }
+    one-to-one web1-six { outside 2001:db8:e::130; inside 2001:db8:d::10; }
+    forward smtp { address 203.0.113.131; tcp 2525; to 203.0.113.20; to-port 25; }
+    forward ssh { address 203.0.113.131; tcp 22; to 203.0.113.20; }
+    forward dns { address 203.0.113.131; udp 5353; to 203.0.113.20; to-port 53; }
+    forward smtp-six { address 2001:db8:e::131; tcp 2525; to 2001:db8:d::20; to-port 25; }
+    forward ssh-six { address 2001:db8:e::131; tcp 22; to 2001:db8:d::20; }
+    forward dns-six { address 2001:db8:e::131; udp 5353; to 2001:db8:d::20; to-port 53; }
+    prefix lost { outside 203.0.113.136/29; inside 203.0.113.40/29; }
+    prefix lost-six { outside 2001:db8:e::40/124; inside 2001:db8:d::40/124; }
+    source others { from 203.0.113.16/28; address 198.51.100.2; }
+    source others-six { from 2001:db8:d::20/128; address 2001:db8:0:1::2; }
+}
+"""
 OUTSIDE = {"stranger": ("198.51.100.129/26", "2001:db8:0:128::1/64"),
            "office": ("192.0.2.1/24", "2001:db8:7:1::1/64"),
            "partner": ("198.51.100.65/27", "2001:db8:0:64::1/64")}  # the isp's end
@@ -62,6 +88,8 @@ class Site(Net):
         isp.addr("wan", "2001:db8:0:1::1/64")
         isp.route("203.0.113.0/26", via="198.51.100.2")
         isp.route("2001:db8:d::/64", via="2001:db8:0:1::2")
+        isp.route("203.0.113.128/26", via="198.51.100.2")
+        isp.route("2001:db8:e::/64", via="2001:db8:0:1::2")
         for name, ends in OUTSIDE.items():
             self._outside(isp, name, ends)
         for name in INSIDE:
@@ -93,4 +121,10 @@ class Site(Net):
             host.route("default", via=via)
 
     def __getitem__(self, name):
+        name, _ = BEHIND.get(name, (name, None))
         return self.named["gate" if name == "gate-wan" else name]
+
+    def heard_at(self, name, family, proto, port):
+        """Where a server must listen to be reached as NAME at that port."""
+        behind, ports = BEHIND.get(name, (name, None))
+        return address(behind, family), (ports or {}).get((proto, port), port)

@@ -115,6 +115,7 @@ class Gate:
         self.host = host
         self.options = list(options)
         self.log_path = Path(folder) / "gatepostd.log"
+        self.audit_path = Path(folder) / "audit" / "log"
         self.process = None
         self.store.mkdir(parents=True, exist_ok=True)
         if config is not None:
@@ -129,7 +130,8 @@ class Gate:
 
     def start(self):
         argv = [str(GATEPOSTD), "--config", str(self.config), "--run-dir", str(self.run),
-                "--yang", str(MODEL), "--guest", *self.options]
+                "--yang", str(MODEL), "--guest", "--audit", str(self.audit_path),
+                *self.options]
         if self.host is None:
             argv.append("--dry-run")
         self.socket.unlink(missing_ok=True)

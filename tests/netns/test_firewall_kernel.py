@@ -14,6 +14,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "policy"
 CONFIGS = [path for path in sorted(GOLDEN.glob("*.conf"))]
 DESIGN = GOLDEN / "design.conf"
 LIMITS = GOLDEN / "limits.conf"
+NAT = GOLDEN / "nat.conf"
 RANGES = GOLDEN / "ranges.conf"
 
 
@@ -171,6 +172,38 @@ def test_readback_notices_and_a_commit_mends(gate, fw, name):
     assert fw.verify(DESIGN) != ""
     fw.apply(DESIGN)
     assert fw.verify(DESIGN) == ""
+    assert listing(gate) == before
+
+
+NAT_MUTATIONS = {
+    "chain gone": """flush chain inet gatepost to-outside
+        delete chain inet gatepost to-outside""",
+    "hook of another kind": """flush chain inet gatepost to-outside
+        delete chain inet gatepost to-outside
+        add chain inet gatepost to-outside { type filter hook postrouting priority 100; }""",
+    "forward elsewhere": """delete element inet gatepost forward4-1 { 198.51.100.2 . tcp . 80 }
+        add element inet gatepost forward4-1 { 198.51.100.2 . tcp . 80 : 10.0.0.10 . 8081 }""",
+    "forward gone": "delete element inet gatepost forward6-1 { 2001:db8:0:1::2 . tcp . 80 }",
+    "another machine": """delete element inet gatepost inside4-1 { 198.51.100.20 }
+        add element inet gatepost inside4-1 { 198.51.100.20 : 10.0.0.21 }""",
+    "another address outside": """delete element inet gatepost outside6-1 { fd00:d::20 }
+        add element inet gatepost outside6-1 { fd00:d::20 : 2001:db8:0:1::21 }""",
+    "another redirect": """flush chain inet gatepost redirect-smtp-1
+        add rule inet gatepost redirect-smtp-1 ip daddr @near4-1 return
+        add rule inet gatepost redirect-smtp-1 ip6 daddr @near6-1 return
+        add rule inet gatepost redirect-smtp-1 tcp dport 25 dnat ip to 10.0.0.1:26
+        add rule inet gatepost redirect-smtp-1 tcp dport 25 dnat ip6 to [fd00:d::1]:25""",
+}
+
+
+@pytest.mark.parametrize("name", NAT_MUTATIONS)
+def test_readback_notices_a_translation_changed_and_a_commit_mends(gate, fw, name):
+    fw.apply(NAT)
+    before = listing(gate)
+    gate.run(["nft", "-f", "-"], input=NAT_MUTATIONS[name] + "\n")
+    assert fw.verify(NAT) != ""
+    fw.apply(NAT)
+    assert fw.verify(NAT) == ""
     assert listing(gate) == before
 
 

@@ -56,7 +56,8 @@ static const struct {
 	{MODE_CONFIGURE, "rename servers web1 to web2", "rename PATH...; servers; web1; to; web2"},
 	{MODE_OPERATE, "show",
 	 "more is needed: configuration, interfaces, routes, neighbours, "
-	 "firewall, flows, services, version, boot, temperature, alarms, revisions, revision, "
+	 "firewall, flows, services, version, boot, temperature, alarms, revisions, audit, "
+	 "revision, "
 	 "relay\n"},
 	{MODE_OPERATE, "show configuration servers web1",
 	 "show configuration PATH...; servers; web1"},

@@ -9,6 +9,7 @@
 #include "model/model.h"
 #include "model/text.h"
 #include "tests/unit/cmocka.h"
+#include "tests/unit/fwrules_machine.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -41,213 +42,6 @@ static struct policy *policy_of(const char *text)
 	return p;
 }
 
-/* ---- the machine ---- */
-
-struct packet {
-	struct flow flow;
-	const char *iif, *oif; /* "" for none */
-};
-
-struct machine {
-	const struct ruleset *rs;
-	const struct packet *packet;
-	uint32_t mark;
-	unsigned logged;
-	unsigned steps; /* taken: a loop shows */
-};
-
-enum outcome { GO_ON, ACCEPTED, DROPPED, NO_MATCH, RETURNED };
-
-static const struct element *lookup(const struct set *set, const uint8_t *key)
-{
-	size_t bytes = key_bytes(set->key);
-
-	for (size_t i = 0; i < set->n; i++) {
-		const struct element *e = &set->elements[i];
-		if (!set->interval && !memcmp(e->key, key, bytes))
-			return e;
-		if (set->interval && memcmp(key, e->key, bytes) >= 0 &&
-		    memcmp(key, e->last, bytes) <= 0)
-			return e;
-	}
-	return NULL;
-}
-
-static enum outcome run_chain(struct machine *m, size_t chain);
-
-static enum outcome obey(struct machine *m, const struct verdict *v)
-{
-	enum outcome o;
-
-	switch (v->kind) {
-	case VERDICT_ACCEPT:
-		return ACCEPTED;
-	case VERDICT_DROP:
-		return DROPPED;
-	case VERDICT_RETURN:
-		return RETURNED;
-	case VERDICT_JUMP:
-		o = run_chain(m, v->chain);
-		return o == RETURNED ? GO_ON : o;
-	case VERDICT_GOTO:
-	default:
-		return run_chain(m, v->chain);
-	}
-}
-
-static size_t put_addr(uint8_t *key, const struct addr *a)
-{
-	memcpy(key, a->bytes, addr_size(a));
-	return addr_size(a);
-}
-
-/* The verdict in a map, or on with the next rule. */
-static enum outcome look_up(struct machine *m, const struct step *s, size_t at)
-{
-	const struct flow *f = &m->packet->flow;
-	uint8_t key[KEY_BYTES_MAX] = {0};
-
-	if (s->kind != STEP_LOOKUP_PORT) {
-		if (f->to.family != s->family)
-			return NO_MATCH;
-		at = put_addr(key, &f->to);
-	}
-	if (s->kind != STEP_LOOKUP_DADDR) {
-		key[at] = f->proto;
-		key[at + 4] = (uint8_t)(f->to_port >> 8);
-		key[at + 5] = (uint8_t)f->to_port;
-	}
-	const struct element *e = lookup(&m->rs->sets[s->index], key);
-	return e ? obey(m, &e->verdict) : NO_MATCH;
-}
-
-static bool address_in(const struct machine *m, const struct step *s, const struct addr *a)
-{
-	uint8_t key[KEY_BYTES_MAX] = {0};
-
-	put_addr(key, a);
-	return a->family == s->family && lookup(&m->rs->sets[s->index], key);
-}
-
-static bool port_in(const struct machine *m, const struct step *s)
-{
-	const struct flow *f = &m->packet->flow;
-	uint8_t key[KEY_BYTES_MAX] = {(uint8_t)(f->to_port >> 8), (uint8_t)f->to_port};
-
-	return f->proto == s->number && lookup(&m->rs->sets[s->index], key);
-}
-
-static bool icmp_is(const struct flow *f, const struct step *s)
-{
-	uint8_t proto = s->family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-
-	return f->to.family == s->family && f->proto == proto && f->icmp_type == s->number;
-}
-
-/* Every packet is the first of its connection, with SYN if TCP, and under every limit. */
-static enum outcome take_step(struct machine *m, const struct step *s)
-{
-	const struct flow *f = &m->packet->flow;
-	bool match = true;
-
-	switch (s->kind) {
-	case STEP_IIF:
-		match = !strcmp(m->packet->iif, s->name);
-		break;
-	case STEP_OIF:
-		match = !strcmp(m->packet->oif, s->name);
-		break;
-	case STEP_PROTO:
-		match = f->proto == s->number;
-		break;
-	case STEP_CT_STATE:
-		match = s->number & CT_NEW;
-		break;
-	case STEP_SYN:
-		match = f->proto == IPPROTO_TCP;
-		break;
-	case STEP_SADDR_IN:
-		match = address_in(m, s, &f->from);
-		break;
-	case STEP_DADDR_IN:
-		match = address_in(m, s, &f->to);
-		break;
-	case STEP_ICMP_TYPE:
-		match = icmp_is(f, s);
-		break;
-	case STEP_PORT:
-		match = f->proto == IPPROTO_TCP && f->to_port == s->number;
-		break;
-	case STEP_PORT_IN:
-		match = port_in(m, s);
-		break;
-	case STEP_NOT_SYN:
-	case STEP_HOP_LIMIT:
-	case STEP_NO_WAY_BACK:
-	case STEP_OVER_RATE:
-	case STEP_OVER_RATE_MARK:
-		match = false;
-		break;
-	case STEP_SET_MARK:
-		m->mark = s->number;
-		break;
-	case STEP_LOG:
-		m->logged++;
-		break;
-	case STEP_COUNT_DADDR:
-		match = address_in(m, s, &f->to);
-		break;
-	case STEP_RATE:
-	case STEP_COUNT:
-	case STEP_OFFLOAD:
-		break;
-	case STEP_LOOKUP_SERVICE:
-	case STEP_LOOKUP_PORT:
-	case STEP_LOOKUP_DADDR:
-		return look_up(m, s, 0);
-	case STEP_VERDICT:
-		return obey(m, &s->verdict);
-	}
-	return match ? GO_ON : NO_MATCH;
-}
-
-static enum outcome run_chain(struct machine *m, size_t chain)
-{
-	const struct chain *c = &m->rs->chains[chain];
-
-	for (size_t i = 0; i < c->n; i++) {
-		enum outcome o = GO_ON;
-		for (size_t j = 0; j < c->rules[i].n && o == GO_ON; j++) {
-			assert_true(m->steps++ < 1000);
-			o = take_step(m, &c->rules[i].steps[j]);
-		}
-		if (o != GO_ON && o != NO_MATCH)
-			return o;
-	}
-	return RETURNED;
-}
-
-/* Whether a packet gets through prerouting and then the hook's chain. */
-static bool passes(const struct ruleset *rs, const struct packet *packet, const char *hook,
-		   unsigned *logged)
-{
-	const char *const order[] = {"prerouting", hook};
-	struct machine m = {.rs = rs, .packet = packet};
-
-	for (size_t h = 0; h < 2; h++) {
-		for (size_t i = 0; i < rs->chains_n; i++) {
-			if (!rs->chains[i].base || strcmp(rs->chains[i].name, order[h]) != 0)
-				continue;
-			enum outcome o = run_chain(&m, i);
-			if (o == DROPPED || (o == RETURNED && rs->chains[i].drop))
-				return false;
-		}
-	}
-	if (logged)
-		*logged = m.logged;
-	return true;
-}
-
 /* ---- random configs ---- */
 
 static unsigned seed;
@@ -262,7 +56,8 @@ static const char *const addresses[] = {
 	"8.8.8.8",         "203.0.113.10",   "203.0.113.11",   "203.0.113.12",   "203.0.113.30",
 	"203.0.113.1",     "198.51.100.2",   "203.0.113.5",    "2001:db8:7::1",  "2001:db8:99::1",
 	"fc00::1",         "2001:db8:d::10", "2001:db8:d::11", "2001:db8:d::12", "2001:db8:d::1",
-	"2001:db8:0:1::2", "2001:db8:d::77",
+	"2001:db8:0:1::2", "2001:db8:d::77", "198.51.100.9",   "198.51.100.17",  "192.0.2.65",
+	"2001:db8:e::10",
 };
 static const unsigned ports[] = {1, 22, 25, 53, 80, 443, 587, 1000, 1100, 1255, 1256, 2000, 65535};
 
@@ -330,6 +125,33 @@ static void add_server(struct buf *b, unsigned i)
 	buf_appends(b, "}\n");
 }
 
+/* Of each kind in about half of the configs. */
+static void add_nat(struct buf *b)
+{
+	buf_appends(b, "nat { ");
+	if (pick(2)) {
+		buf_printf(b, "forward f { address 198.51.100.9; to 203.0.113.%u; ", 10 + pick(4));
+		buf_printf(b, "tcp %u,%u-%u; ", 22 + pick(4), 80 + pick(2), 443 + pick(500));
+		buf_printf(b, "} forward g { address 198.51.100.2; to 203.0.113.10; to-port %u; ",
+			   ports[pick(8)]);
+		buf_printf(b, "%s 80-83; } ", pick(2) ? "tcp" : "udp");
+	}
+	if (pick(2))
+		buf_printf(b,
+			   "one-to-one a { outside 198.51.100.%u; inside 203.0.113.11; } "
+			   "one-to-one b { outside 2001:db8:e::10; inside 2001:db8:d::%u; } ",
+			   pick(2) ? 9 : 17, 10 + pick(3));
+	if (pick(2))
+		buf_appends(b, "prefix p { outside 198.51.100.16/29; inside 203.0.113.8/29; } "
+			       "prefix q { outside 192.0.2.64/28; inside 203.0.113.48/28; } ");
+	if (pick(2))
+		buf_printf(b,
+			   "source s { from %s; address 198.51.100.2; } "
+			   "source t { from 2001:db8:d::/64; address 2001:db8:0:1::2; } ",
+			   pick(2) ? "any" : "203.0.113.0/28");
+	buf_appends(b, "}\n");
+}
+
 static void random_config(struct buf *b)
 {
 	buf_appends(b, "interfaces {\n"
@@ -340,7 +162,10 @@ static void random_config(struct buf *b)
 		       "servers {\n");
 	for (unsigned i = 0; i < 3; i++)
 		add_server(b, i);
-	buf_appends(b, "}\npolicy { dmz-outbound { ");
+	buf_appends(b, "}\n");
+	add_nat(b);
+	bool relay = pick(2);
+	buf_printf(b, "policy { dmz-outbound { %s", relay && pick(2) ? "redirect-smtp; " : "");
 	if (pick(4))
 		add_endpoints(b, "allow");
 	if (pick(2)) {
@@ -363,7 +188,7 @@ static void random_config(struct buf *b)
 		add_endpoints(b, "allow");
 		buf_appends(b, "} }\n");
 	}
-	if (pick(2))
+	if (relay)
 		buf_printf(b,
 			   "relay { host-name r.example; pool p { source 203.0.113.5; } "
 			   "account a { networks 203.0.113.0/26; from \"*@a.example\"; } %s}\n",
@@ -391,18 +216,16 @@ static void random_flow(struct flow *f)
 	}
 }
 
-static const char *device_of(enum zone z)
+static bool same_flow(const struct flow *a, const struct nat_flow *b)
 {
-	static const char *const devices[] = {
-		[ZONE_WAN] = "eth0", [ZONE_DMZ] = "eth1", [ZONE_BOX] = ""};
-
-	return devices[z];
+	return !addr_cmp(&a->from, &b->from) && !addr_cmp(&a->to, &b->to) &&
+	       a->to_port == b->to_port;
 }
 
 static void ruleset_does_what_the_policy_says(void **state)
 {
 	static const struct ruleset_caps caps[] = {{false}, {true}};
-	unsigned allowed = 0, denied = 0;
+	unsigned allowed = 0, denied = 0, changed = 0;
 
 	(void)state;
 	for (seed = 1; seed <= 400; seed++) {
@@ -412,27 +235,27 @@ static void ruleset_does_what_the_policy_says(void **state)
 		struct policy *p = policy_of(buf_str(&text));
 		struct ruleset *rs = ruleset_compile(p, &caps[kept % 2]);
 		for (int i = 0; i < 300; i++) {
-			struct packet packet;
+			struct flow flow;
 			struct buf why = BUF_INIT;
-			random_flow(&packet.flow);
-			enum zone from = policy_zone(p, &packet.flow.from);
-			enum zone to = policy_zone(p, &packet.flow.to);
+			random_flow(&flow);
+			enum zone from = policy_zone(p, &flow.from);
 			if (from == ZONE_BOX)
 				continue;
-			packet.iif = device_of(from);
-			packet.oif = device_of(to);
-			bool meant = policy_allows(p, &packet.flow, &why);
-			bool is = passes(rs, &packet, to == ZONE_BOX ? "input" : "forward", NULL);
-			if (is != meant) {
+			struct packet packet = {.flow = flow, .iif = device_of(from)};
+			struct nat_flow led = {flow.from, flow.to, flow.proto, flow.to_port};
+			bool changes = policy_translate(p, &led);
+			bool meant = policy_allows(p, &flow, &why);
+			bool is = passes(p, rs, &packet, NULL);
+			if (is != meant || (is && !same_flow(&packet.flow, &led))) {
 				char a[ADDR_STR_MAX], b[ADDR_STR_MAX];
 				fail_msg(
 					"%s -> %s proto %u port %u: policy %s (%s), ruleset %s\n%s",
-					addr_format(&packet.flow.from, a),
-					addr_format(&packet.flow.to, b), packet.flow.proto,
-					packet.flow.to_port, meant ? "allows" : "denies",
+					addr_format(&flow.from, a), addr_format(&flow.to, b),
+					flow.proto, flow.to_port, meant ? "allows" : "denies",
 					buf_str(&why), is ? "allows" : "denies", buf_str(&text));
 			}
 			meant ? allowed++ : denied++;
+			changed += meant && changes;
 			buf_free(&why);
 		}
 		ruleset_free(rs);
@@ -440,7 +263,7 @@ static void ruleset_does_what_the_policy_says(void **state)
 		buf_free(&text);
 		seed = kept;
 	}
-	assert_true(allowed > 5000 && denied > 5000);
+	assert_true(allowed > 4000 && denied > 5000 && changed > 1000);
 }
 
 /* ---- what must hold of every ruleset ---- */
@@ -482,14 +305,14 @@ static bool logged_from(const char *source, uint16_t port)
 		" allow c { tcp 81; from any; log; } allow d { tcp 81; from any; limit 1/hour; }"
 		" } }");
 	struct ruleset *rs = ruleset_compile(p, &(struct ruleset_caps){false});
-	struct packet packet = {.iif = "eth0", .oif = "eth1"};
+	struct packet packet = {.iif = "eth0"};
 	unsigned logged = 0;
 
 	packet.flow.proto = IPPROTO_TCP;
 	packet.flow.to_port = port;
 	assert_true(addr_parse(source, &packet.flow.from));
 	assert_true(addr_parse("203.0.113.10", &packet.flow.to));
-	assert_true(passes(rs, &packet, "forward", &logged));
+	assert_true(passes(p, rs, &packet, &logged));
 	ruleset_free(rs);
 	policy_free(p);
 	return logged == 1;
@@ -540,9 +363,11 @@ static void an_empty_config_lets_nothing_pass(void **state)
 	(void)state;
 	for (seed = 7; seed < 500; seed++) {
 		struct packet packet = {.iif = "eth0", .oif = "eth1"};
+		struct machine m = {.rs = rs, .packet = &packet};
 		random_flow(&packet.flow);
-		assert_false(passes(rs, &packet, "forward", NULL));
-		assert_false(passes(rs, &packet, "input", NULL));
+		assert_true(gets_through(&m, "prerouting"));
+		assert_false(gets_through(&m, "forward"));
+		assert_false(gets_through(&m, "input"));
 	}
 	assert_int_equal(rs->devices_n, 0);
 	ruleset_free(rs);

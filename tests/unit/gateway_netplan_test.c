@@ -36,6 +36,11 @@ static void faults_quote_what_is_wrong_and_say_what_would_be_right(void **state)
 		 " proxy-neighbour [ 203.0.113.0/24 203.0.0.0/19 ]; } }",
 		 "interfaces wan proxy-neighbour 203.0.0.0/19: more than 4096 addresses to answer "
 		 "for; have the block routed to this box instead\n"},
+		{"interfaces { wan { device eth0; address 198.51.100.2/16; } dmz { device eth1; } "
+		 "}\n"
+		 "nat { prefix p { outside 198.51.104.0/21; inside 10.0.0.0/21; } }",
+		 "nat: more than 1024 addresses outside are on the uplink's own wire; have their "
+		 "network routed to this box instead\n"},
 		{"interfaces { wan { device enp0s31f6x99; vlan 4000; address 192.0.2.1/24; } }",
 		 "interfaces wan device enp0s31f6x99: with vlan 4000 the port's name is longer "
 		 "than "

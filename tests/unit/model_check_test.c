@@ -37,7 +37,79 @@ static const struct {
 	{"servers { a { allow http { tcp 80; from any; } } }",
 	 "line 1: servers a address: missing: it has services but no address\n"},
 	{"servers { a { address 203.0.113.10; allow http { from any; } } }",
-	 "line 1: servers a allow http: allows nothing; give it tcp, udp or icmp\n"},
+	 "line 1: servers a allow http: allows nothing; give it tcp, udp, icmp or service\n"},
+	{"servers { a { address 203.0.113.10; allow w { service wbe; from any; } } }\n"
+	 "service-groups { web { tcp 80; } }",
+	 "line 1: servers a allow w service: \"wbe\": no service-group has this name; did you mean "
+	 "\"web\"?\n"},
+	{"interfaces { dmz { device eth1; address 10.0.0.1/24; } }\n"
+	 "routes { 0.0.0.0/0 { via 10.0.0.2; }\n10.9.0.0/16 { via 10.1.0.2; }\n"
+	 "10.8.0.0/16 { via 10.0.0.1; }\nfd00::/8 { via 10.0.0.2; } }",
+	 "line 2: routes 0.0.0.0/0: the way to the Internet is interfaces wan "
+	 "gateway\n"
+	 "line 3: routes 10.9.0.0/16 via: \"10.1.0.2\": in no network of interfaces wan or dmz; a "
+	 "router must be a neighbour\n"
+	 "line 4: routes 10.8.0.0/16 via: \"10.0.0.1\": this box's own address, not another "
+	 "router's\n"
+	 "line 5: routes fd00::/8 via: \"10.0.0.2\": of another family than the network "
+	 "fd00::/8\n"},
+	{"system { serve-dmz { dns;\nntp; } }\npolicy { dmz-outbound { redirect-smtp; } }",
+	 "line 1: system serve-dmz dns: there is nobody to ask; give system name-server an "
+	 "address\n"
+	 "line 2: system serve-dmz ntp: the box has no right time itself; give system ntp an "
+	 "address\n"
+	 "line 3: policy dmz-outbound redirect-smtp: there is no relay to lead mail to; configure "
+	 "relay, with a listen of kind relay\n"},
+	{"interfaces { wan { device eth0; address 192.0.2.2/24; }"
+	 " dmz { device eth1; address 10.0.0.1/24; } }\nnat {\n"
+	 "forward a { address 192.0.2.2; to 10.0.0.9; }\n"
+	 "forward b { address 192.0.2.2; tcp 80-90; to 10.1.0.9; }\n"
+	 "forward c { address 192.0.2.2; udp 7,7; tcp 85; to fd00::1; }\n"
+	 "forward d { address 192.0.2.2; tcp 100,200; to 10.0.0.9; to-port 8; }\n"
+	 "forward e { address 192.0.2.2; udp 2000-5000; to 10.0.0.1; }\n"
+	 "forward f { address 192.0.2.2; tcp 300-310; to 10.0.0.9; to-port 65530; } }",
+	 "line 3: nat forward a: forwards nothing; give it tcp or udp\n"
+	 "line 4: nat forward b to: \"10.1.0.9\": in no network of interfaces dmz\n"
+	 "line 5: nat forward c to: \"fd00::1\": of another family than the address outside\n"
+	 "line 6: nat forward d to-port: \"8\": which of several ports is it for? Make a forward "
+	 "for each\n"
+	 "line 7: nat forward e to: \"10.0.0.1\": this box's own address (interfaces dmz address); "
+	 "name a machine behind it\n"
+	 "line 7: nat forward e: 3001 ports; more than 1024 are a matter for nat one-to-one\n"
+	 "line 8: nat forward f to-port: \"65530\": the last of its ports would be beyond 65535\n"
+	 "line 5: nat forward c: tcp port 85 of 192.0.2.2 is taken already by nat forward b\n"
+	 "line 5: nat forward c: udp port 7 is given twice\n"},
+	{"interfaces { wan { device eth0; address 192.0.2.2/24; } }\nnat {\n"
+	 "one-to-one a { outside 192.0.2.2; inside 10.0.0.9; }\n"
+	 "one-to-one b { outside 192.0.2.3; inside 10.0.0.9; }\n"
+	 "prefix c { outside 192.0.2.0/28; inside 10.1.0.0/27; }\n"
+	 "prefix d { outside 192.0.2.8/29; inside 10.2.0.0/29; } }",
+	 "line 3: nat one-to-one a outside: \"192.0.2.2\": this box's own address (interfaces wan "
+	 "address); nat forward leads single ports of it elsewhere\n"
+	 "line 4: nat one-to-one b inside: \"10.0.0.9\": taken already by nat one-to-one a inside "
+	 "(line 3)\n"
+	 "line 5: nat prefix c inside: \"10.1.0.0/27\": not as long as 192.0.2.0/28; host for host "
+	 "needs equal networks\n"
+	 "line 5: nat prefix c outside: \"192.0.2.0/28\": holds this box's own address "
+	 "192.0.2.2/24\n"
+	 "line 6: nat prefix d outside: \"192.0.2.8/29\": overlaps 192.0.2.0/28 of nat prefix c\n"},
+	{"interfaces { topology flat; wan { device eth0; proxy-neighbour 192.0.2.0/24; }\n"
+	 "dmz { device eth1; address 192.0.2.1/24; } }\n"
+	 "nat { source s { from any; address 192.0.2.9; } }\n"
+	 "policy { dmz-internal { allow any; } }",
+	 "line 2: interfaces dmz address: not in the flat topology: the box's own addresses stand "
+	 "on "
+	 "wan, in the one network that there is\n"
+	 "line 1: interfaces wan proxy-neighbour: not in the flat topology: the servers answer for "
+	 "their addresses themselves\n"
+	 "line 3: nat source s: not in the flat topology: a bridge passes packets on as they are; "
+	 "addresses change in a router\n"
+	 "line 4: policy dmz-internal allow: not in the flat topology: servers reach each other "
+	 "without passing the box\n"},
+	{"interfaces { topology flat; wan { device eth0; } }",
+	 "line 1: interfaces topology: \"flat\": a bridge needs both ports; configure interfaces "
+	 "wan "
+	 "and dmz\n"},
 	{"servers { a { address 203.0.113.10; allow http { tcp 80; } } }",
 	 "line 1: servers a allow http from: missing: say who may reach it (from any)\n"},
 	{"interfaces { wan { address 198.51.100.2/30; } }",
@@ -166,6 +238,20 @@ static const struct {
 	{"relay { host-name r; account a { networks 192.0.2.0/24; track { opens; } } }",
 	 "line 1: relay account a track host: missing: links need a host name; give it here or in "
 	 "relay tracking\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; track { one-click; host t; } } }",
+	 "line 1: relay account a track one-click: mail providers follow it by https alone (RFC "
+	 "8058); set relay tracking https as well\n"},
+	{"relay { host-name r; account a { networks 192.0.2.0/24; track { tag [ "
+	 "a234567890123456789012345678901234567890 b234567890123456789012345678901234567890 "
+	 "c234567890123456789012345678901234567890 d23456 ]; } } }",
+	 "line 1: relay account a track tag: \"d23456\": with this one all tags are over 127 "
+	 "bytes, "
+	 "commas included; name fewer or shorter ones\n"},
+	{"relay { host-name r; tracking { host t; https; } }",
+	 "line 1: relay tracking https: nobody would answer: no relay http listener has tls; add "
+	 "'http https { port 443; tls; }' beside 'http http { port 80; }'\n"
+	 "line 1: relay tracking https: browsers refuse the certificate that the relay makes for "
+	 "itself; name one for the tracking host in relay tls (chain-file and key-file)\n"},
 	{"relay { host-name r;\naccount a { networks 192.0.2.1/32; workers 16; }\n"
 	 "account b { networks 192.0.2.2/32; workers 16; }\n"
 	 "account c { networks 192.0.2.3/32; workers 1; } }",

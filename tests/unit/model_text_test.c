@@ -250,7 +250,7 @@ static void all_faults_of_a_text_are_told_at_once(void **state)
 		"line 4, column 11: system ssh: \"alow\": not known here; did you mean \"allow\"?\n"
 		"line 5, column 5: system: \"bogus\": not known here; known: host-name, "
 		"name-server, "
-		"ntp, syslog, ssh\n");
+		"ntp, syslog, ssh, user, alarms, serve-dmz\n");
 	buf_free(&error);
 }
 

@@ -93,6 +93,29 @@ static void a_thing_larger_than_everything_passes(void **state)
 	free(small);
 }
 
+static void who_holds_nothing_need_not_queue(void **state)
+{
+	struct share s;
+	struct share_item queued = {0}, taken = {0}, more = {0};
+
+	(void)state;
+	share_init(&s, 100, false);
+	share_want(&s, &queued, 1, 1, 40);
+	assert_true(share_take(&s, &taken, 2, 30));
+	assert_int_equal(share_held(&s, 2), 30);
+	assert_false(share_take(&s, &more, 2, 1));
+	assert_ptr_equal(share_next(&s), &queued);
+	assert_int_equal(s.used, 70);
+	share_return(&s, 2, 30);
+	assert_int_equal(s.used, 40);
+	assert_true(share_take(&s, &more, 2, 500)); /* a thing larger than everything passes */
+	share_free(&s);
+	share_init(&s, 100, true);
+	assert_false(share_take(&s, &more, 2, 500));
+	assert_true(share_take(&s, &more, 2, 100));
+	share_free(&s);
+}
+
 static void what_waits_can_be_taken_away(void **state)
 {
 	struct share s;
@@ -179,6 +202,7 @@ int main(void)
 		cmocka_unit_test(one_account_alone_leaves_room),
 		cmocka_unit_test(what_comes_back_is_given_again),
 		cmocka_unit_test(a_thing_larger_than_everything_passes),
+		cmocka_unit_test(who_holds_nothing_need_not_queue),
 		cmocka_unit_test(what_waits_can_be_taken_away),
 		cmocka_unit_test(times_come_in_order),
 	};

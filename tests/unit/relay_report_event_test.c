@@ -95,11 +95,11 @@ static void long_texts_are_cut_rather_than_lost(void **state)
 static void kinds_have_names(void **state)
 {
 	(void)state;
-	for (int kind = EVENT_RECEIVED; kind <= EVENT_RESUMED; kind++)
+	for (int kind = EVENT_RECEIVED; kind <= EVENT_LAST; kind++)
 		assert_string_not_equal(event_kind_name((uint8_t)kind), "unknown");
 	assert_string_equal(event_kind_name(EVENT_RECEIVED), "received");
 	assert_string_equal(event_kind_name(0), "unknown");
-	assert_string_equal(event_kind_name(EVENT_RESUMED + 1), "unknown");
+	assert_string_equal(event_kind_name(EVENT_LAST + 1), "unknown");
 }
 
 int main(void)

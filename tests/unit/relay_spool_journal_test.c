@@ -253,18 +253,18 @@ static void a_body_that_looks_like_a_batch_is_none(void **state)
 static void many_changes_are_committed_without_being_told(void **state)
 {
 	(void)state;
-	enum { MANY = 6000 };
+	enum { MANY = 20000, BATCH = 20 };
 	struct store *s = open_store();
 	struct stat st, after;
 
 	assert_int_equal(stat("state.mdb", &st), 0);
-	for (unsigned i = 0; i < MANY / 4; i++) {
-		struct addition all[4];
+	for (unsigned i = 0; i < MANY / BATCH; i++) {
+		struct addition all[BATCH];
 
-		for (unsigned j = 0; j < 4; j++)
+		for (unsigned j = 0; j < BATCH; j++)
 			all[j] = make(1, 10, 'm');
-		assert_true(store_commit(s, NOW, all, 4, NULL, 0));
-		for (unsigned j = 0; j < 4; j++)
+		assert_true(store_commit(s, NOW, all, BATCH, NULL, 0));
+		for (unsigned j = 0; j < BATCH; j++)
 			drop(&all[j]);
 	}
 	assert_int_equal(stat("state.mdb", &after), 0);

@@ -11,6 +11,9 @@
 
 static const struct token_key key = {.id = 3, .secret = {1, 2, 3}};
 
+static uint64_t now_ms = NOW_MS;
+static struct endpoint_rules rules; /* ask() fills in the ring */
+
 static struct buf seal(enum token_kind kind, const char *url, const char *host)
 {
 	static struct token t;
@@ -20,6 +23,7 @@ static struct buf seal(enum token_kind kind, const char *url, const char *host)
 	t = (struct token){.kind = kind, .message = 42, .recipient = 7, .accepted = 1699999000};
 	strcpy(t.account, "acme");
 	strcpy(t.campaign, "spring");
+	strcpy(t.tags, "news,vip");
 	snprintf(t.url, sizeof(t.url), "%s", url);
 	assert_true(token_seal(ring, key.id, host, &t, &out));
 	token_ring_free(ring);
@@ -40,10 +44,12 @@ static const struct endpoint_answer *ask(const char *method, const char *path, c
 	unsigned status;
 
 	buf_clear(&text);
-	buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, path, host, more);
+	buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s", method, path, host, more,
+		   strstr(more, "\r\n\r\n") ? "" : "\r\n");
 	assert_int_equal(http_parse(&p, text.data, text.len, &r, &used, &status), HTTP_DONE);
 	assert_true(addr_parse("198.51.100.9", &client));
-	endpoint_decide(ring, &r, &client, NOW_MS, &answer);
+	rules.ring = ring;
+	endpoint_decide(&rules, &r, &client, now_ms, &answer);
 	token_ring_free(ring);
 	return &answer;
 }
@@ -72,6 +78,7 @@ static void a_click_becomes_a_redirect_and_an_event(void **state)
 	assert_int_equal(a->event.time_ms, NOW_MS);
 	assert_string_equal(a->event.account, "acme");
 	assert_string_equal(a->event.campaign, "spring");
+	assert_string_equal(a->event.tags, "news,vip");
 	assert_string_equal(a->event.url, "https://x.example/?a=b#c");
 	assert_string_equal(a->event.detail, "Mozilla/5.0");
 	assert_int_equal(a->event.hit_class, HIT_PREFETCH);
@@ -224,6 +231,124 @@ static void the_user_agent_is_bounded_and_prefetchers_are_heard(void **state)
 	buf_free(&t);
 }
 
+#define FORM "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+
+static void one_click_unsubscribes_by_post_alone(void **state)
+{
+	struct buf t = seal(TOKEN_UNSUBSCRIBE, "bob@b.example", "t.example");
+	const struct endpoint_answer *a = ask("GET", path_of('u', &t), "t.example", "");
+
+	(void)state;
+	assert_false(a->hit);
+	assert_int_equal(a->response.status, 200);
+	assert_non_null(strstr(a->response.body, "method=\"post\""));
+	assert_null(strstr(a->response.body, "bob"));
+	a = ask("POST", path_of('u', &t), "t.example", FORM "26\r\n\r\nList-Unsubscribe=One-Click");
+	assert_true(a->hit && a->must_be_kept);
+	assert_int_equal(a->response.status, 200);
+	assert_null(a->response.location);
+	assert_int_equal(a->event.kind, EVENT_UNSUBSCRIBED);
+	assert_string_equal(a->event.rcpt, "bob@b.example");
+	assert_string_equal(a->event.account, "acme");
+	assert_int_equal(a->event.message, 42);
+	assert_null(a->event.url);
+	a = ask("POST", path_of('u', &t), "t.example", FORM "3\r\n\r\na=b");
+	assert_false(a->hit);
+	assert_int_equal(a->response.status, 400);
+	buf_free(&t);
+	t = seal(TOKEN_CLICK, "https://x.example/", "t.example");
+	expect_nothing(ask("POST", path_of('u', &t), "t.example",
+			   FORM "26\r\n\r\nList-Unsubscribe=One-Click"));
+	buf_free(&t);
+}
+
+static void what_is_old_leads_nowhere_but_to_unsubscribing(void **state)
+{
+	static const struct {
+		enum token_kind kind;
+		char letter;
+	} kinds[] = {{TOKEN_CLICK, 'c'}, {TOKEN_OPEN, 'o'}};
+	const uint64_t day_ms = 86400000;
+
+	(void)state;
+	rules.expire_days = 1;
+	for (size_t i = 0; i < 2; i++) {
+		struct buf t = seal(kinds[i].kind, "https://x.example/", "t.example");
+		assert_true(ask("GET", path_of(kinds[i].letter, &t), "t.example", "")->hit);
+		now_ms += day_ms;
+		expect_nothing(ask("GET", path_of(kinds[i].letter, &t), "t.example", ""));
+		now_ms -= day_ms;
+		buf_free(&t);
+	}
+	struct buf t = seal(TOKEN_UNSUBSCRIBE, "bob@b.example", "t.example");
+	now_ms += 400 * day_ms;
+	assert_int_equal(ask("GET", path_of('u', &t), "t.example", "")->response.status, 200);
+	now_ms -= 400 * day_ms;
+	rules.expire_days = 0;
+	buf_free(&t);
+}
+
+/* The list as http gets it. */
+static void shut(enum shut_kind kind, const char *name)
+{
+	struct shut_list *l = shut_list_new();
+	struct buf bytes = BUF_INIT;
+
+	shut_list_free((struct shut_list *)(uintptr_t)rules.shut);
+	assert_true(shut_list_add(l, SHUT_ACCOUNT, "zz"));
+	assert_true(shut_list_add(l, SHUT_DOMAIN, "b.example"));
+	assert_true(shut_list_add(l, kind, name));
+	assert_true(shut_list_add(l, SHUT_MESSAGE, "0000000000000"));
+	shut_list_encode(l, &bytes);
+	shut_list_free(l);
+	assert_null(shut_list_decode(bytes.data, bytes.len - 1));
+	rules.shut = shut_list_decode(bytes.data, bytes.len);
+	assert_non_null(rules.shut);
+	buf_free(&bytes);
+}
+
+static void what_was_shut_off_leads_nowhere(void **state)
+{
+	static const struct {
+		enum shut_kind kind;
+		const char *name, *url;
+		bool click, open;
+	} cases[] = {
+		{SHUT_ACCOUNT, "acme", "https://x.example/", false, false},
+		{SHUT_ACCOUNT, "acm", "https://x.example/", true, true},
+		{SHUT_MESSAGE, "000000000001A", "https://x.example/", false, false},
+		{SHUT_MESSAGE, "000000000001B", "https://x.example/", true, true},
+		{SHUT_DOMAIN, "x.example", "https://x.example/", false, true},
+		{SHUT_DOMAIN, "x.example", "http://www.X.example:8080/a", false, true},
+		{SHUT_DOMAIN, "x.example", "http://x.example./", false, true},
+		{SHUT_DOMAIN, "x.example", "http://%78.example/", false, true},
+		{SHUT_DOMAIN, "x.example", "https://yx.example/x.example", true, true},
+		{SHUT_DOMAIN, "www.x.example", "https://x.example/", true, true},
+		{SHUT_DOMAIN, "192.0.2.1", "https://192.0.2.1/", false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf click = seal(TOKEN_CLICK, cases[i].url, "t.example");
+		struct buf open = seal(TOKEN_OPEN, "", "t.example");
+		struct buf leave = seal(TOKEN_UNSUBSCRIBE, "a@b.example", "t.example");
+
+		shut(cases[i].kind, cases[i].name);
+		const struct endpoint_answer *a = ask("GET", path_of('c', &click), "t.example", "");
+		assert_int_equal(a->response.status, cases[i].click ? 302 : 404);
+		assert_int_equal(a->hit, cases[i].click);
+		a = ask("GET", path_of('o', &open), "t.example", "");
+		assert_int_equal(a->response.status, cases[i].open ? 200 : 404);
+		a = ask("GET", path_of('u', &leave), "t.example", "");
+		assert_int_equal(a->response.status, 200);
+		buf_free(&click);
+		buf_free(&open);
+		buf_free(&leave);
+	}
+	shut_list_free((struct shut_list *)(uintptr_t)rules.shut);
+	rules.shut = NULL;
+}
+
 static void without_keys_there_is_nothing(void **state)
 {
 	static struct endpoint_answer a;
@@ -236,7 +361,7 @@ static void without_keys_there_is_nothing(void **state)
 
 	(void)state;
 	http_parse(&p, text, strlen(text), &r, &used, &status);
-	endpoint_decide(NULL, &r, &client, NOW_MS, &a);
+	endpoint_decide(&(struct endpoint_rules){0}, &r, &client, NOW_MS, &a);
 	expect_nothing(&a);
 }
 
@@ -251,6 +376,9 @@ int main(void)
 		cmocka_unit_test(escapes_of_plain_characters_in_the_path_mean_the_same),
 		cmocka_unit_test(methods),
 		cmocka_unit_test(the_user_agent_is_bounded_and_prefetchers_are_heard),
+		cmocka_unit_test(one_click_unsubscribes_by_post_alone),
+		cmocka_unit_test(what_is_old_leads_nowhere_but_to_unsubscribing),
+		cmocka_unit_test(what_was_shut_off_leads_nowhere),
 		cmocka_unit_test(without_keys_there_is_nothing),
 	};
 

@@ -251,20 +251,23 @@ static void a_wish_that_is_not_understood_is_said(void **state)
 	buf_free(&out);
 }
 
-static void a_campaign_comes_back_in_the_token(void **state)
+static void campaign_and_tags_come_back_in_the_token(void **state)
 {
-	static const char in[] = "X-Gatepost-Campaign: spring sale \r\n" HTML "\r\n\r\n" LINK;
+	static const char in[] = "X-Gatepost-Campaign: not read here\r\n" HTML "\r\n\r\n" LINK;
 	struct track_options o = all_on();
 	struct buf out = BUF_INIT;
 	struct track_report r;
 	struct token t;
 
 	(void)state;
-	o.campaign = "other";
+	o.campaign = "spring sale";
+	o.tags = "news,vip";
 	rewrite_with(in, strlen(in), &o, &out, &r);
 	const char *token = strstr(out.data, "/c/") + 3;
 	assert_true(token_open(ring, HOST, token, strcspn(token, ">"), &t));
 	assert_string_equal(t.campaign, "spring sale");
+	assert_string_equal(t.tags, "news,vip");
+	assert_null(strstr(out.data, "X-Gatepost"));
 	track_report_free(&r);
 	buf_free(&out);
 }
@@ -278,6 +281,7 @@ static void one_click_unsubscribe_is_added_when_there_is_none(void **state)
 
 	(void)state;
 	o.one_click = true;
+	o.address = "bob@b.example";
 	rewrite_with("To: x\r\n\r\nx", 10, &o, &out, &r);
 	unmask(out.data, out.len, &shown);
 	assert_string_equal(shown.data,
@@ -289,6 +293,78 @@ static void one_click_unsubscribe_is_added_when_there_is_none(void **state)
 	track_report_free(&r);
 	buf_free(&out);
 	buf_free(&shown);
+}
+
+/* As the URL in it says; *line: bytes of the field's line. */
+static struct token one_click_of(const struct buf *out, size_t *line)
+{
+	static const char begin[] = "List-Unsubscribe: <https://" HOST "/u/";
+	struct token t = {0};
+
+	assert_memory_equal(out->data, begin, strlen(begin));
+	*line = strcspn(out->data, "\r");
+	size_t n = strcspn(out->data + strlen(begin), ">");
+	assert_true(token_open(ring, HOST, out->data + strlen(begin), n, &t));
+	assert_int_equal(t.kind, TOKEN_UNSUBSCRIBE);
+	return t;
+}
+
+static void one_click_says_who_and_fits_its_line(void **state)
+{
+	struct track_options o = all_on();
+	struct buf out = BUF_INIT;
+	struct track_report r;
+	char address[321], label[128];
+	size_t line;
+
+	(void)state;
+	memset(address, 'a', sizeof(address));
+	strcpy(address + 300, "@b.example");
+	memset(label, 'l', sizeof(label) - 1);
+	label[sizeof(label) - 1] = '\0';
+	o.one_click = true;
+	o.address = "bob@b.example";
+	o.campaign = o.tags = label;
+	rewrite_with("To: x\r\n\r\nx", 10, &o, &out, &r);
+	struct token t = one_click_of(&out, &line);
+	assert_string_equal(t.url, "bob@b.example");
+	assert_string_equal(t.campaign, label);
+	assert_string_equal(t.tags, label);
+	track_report_free(&r);
+	o.address = address;
+	o.account = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk";
+	rewrite_with("To: x\r\n\r\nx", 10, &o, &out, &r);
+	t = one_click_of(&out, &line);
+	assert_true(line <= 998);
+	assert_string_equal(t.url, address);
+	track_report_free(&r);
+	buf_free(&out);
+}
+
+static void one_click_stays_away(void **state)
+{
+	static const char *const messages[] = {
+		"X-Gatepost-Track: unsubscribe=no\r\nTo: x\r\n\r\nx",
+		"X-Gatepost-Track: no\r\nTo: x\r\n\r\nx",
+		"DKIM-Signature: v=1; d=other.example; s=s; b=x\r\nTo: x\r\n\r\nx",
+	};
+	struct track_options o = all_on();
+	struct buf out = BUF_INIT;
+	struct track_report r;
+
+	(void)state;
+	o.one_click = true;
+	o.address = "bob@b.example";
+	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+		rewrite_with(messages[i], strlen(messages[i]), &o, &out, &r);
+		assert_null(strstr(out.data, "List-Unsubscribe"));
+		track_report_free(&r);
+	}
+	o.https = false;
+	rewrite_with("To: x\r\n\r\nx", 10, &o, &out, &r);
+	assert_null(strstr(out.data, "List-Unsubscribe"));
+	track_report_free(&r);
+	buf_free(&out);
 }
 
 /* --- foreign signatures ------------------------------------------------------------------ */
@@ -362,8 +438,10 @@ int main(void)
 		cmocka_unit_test(the_sender_can_decide),
 		cmocka_unit_test(a_message_cannot_wish_for_more_than_its_account_has),
 		cmocka_unit_test(a_wish_that_is_not_understood_is_said),
-		cmocka_unit_test(a_campaign_comes_back_in_the_token),
+		cmocka_unit_test(campaign_and_tags_come_back_in_the_token),
 		cmocka_unit_test(one_click_unsubscribe_is_added_when_there_is_none),
+		cmocka_unit_test(one_click_says_who_and_fits_its_line),
+		cmocka_unit_test(one_click_stays_away),
 		cmocka_unit_test(a_foreign_signature_is_not_broken),
 	};
 
