@@ -13,15 +13,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+void listen_open_to_logins(const char *path)
+{
+	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
+
+	if (!group)
+		group = getgrnam(PEER_ADMIN_GROUP);
+	if (group && chown(path, (uid_t)-1, group->gr_gid) != 0)
+		log_warn("%s is not open to group %s: %s", path, group->gr_name, strerror(errno));
+}
+
 /* Bound under another name, given its mode, then renamed: nobody can connect too early. */
 int listen_for_people(const char *path, int flags, struct buf *error)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
-	if (!group)
-		group = getgrnam(PEER_ADMIN_GROUP);
 	if (fd >= 0 && (size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s.new", path) >=
 			       sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
@@ -29,10 +36,7 @@ int listen_for_people(const char *path, int flags, struct buf *error)
 		unlink(sun.sun_path);
 		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
 		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
-			/* Where there is no such group, or no right to give: root alone. */
-			if (group && chown(sun.sun_path, (uid_t)-1, group->gr_gid) != 0)
-				log_warn("%s is not open to group %s: %s", path, group->gr_name,
-					 strerror(errno));
+			listen_open_to_logins(sun.sun_path);
 			if (rename(sun.sun_path, path) == 0)
 				return fd;
 		}
