@@ -5,10 +5,12 @@
 #include "cli/commit.h"
 #include "cli/edit.h"
 #include "cli/load.h"
+#include "cli/monitor.h"
 #include "cli/queue.h"
 #include "cli/relay.h"
 #include "cli/rescue.h"
 #include "cli/show.h"
+#include "cli/support.h"
 #include "cli/tools.h"
 #include "cli/tracking.h"
 
@@ -72,6 +74,10 @@ const struct command commands[] = {
 	{"show relay suppressions [account ACCOUNT] [address ADDRESS] [limit COUNT]",
 	 "Who wants no mail of which account", OPERATE, show_relay_suppressions},
 	{"request", "Have something done", OPERATE, NULL},
+	{"request support", "One archive for whoever helps, without secrets", OPERATE,
+	 request_support},
+	{"request support FILE", "The same into a file ('-': to standard output)", OPERATE,
+	 request_support},
 	{"request service", "A program of the box", OPERATE, NULL},
 	{"request service restart", "End a program and start it anew", OPERATE, NULL},
 	{"request service restart SERVICE", "End it and start it anew", OPERATE, request_restart},
@@ -128,6 +134,13 @@ const struct command commands[] = {
 	 request_relay_key},
 	{"request relay key make DOMAIN SELECTOR ed25519", "Ed25519, beside an RSA key", OPERATE,
 	 request_relay_key},
+	{"monitor", "One screen, again and again; q ends it", OPERATE, NULL},
+	{"monitor interfaces [interval SECONDS] [count COUNT]", "What the ports carry", OPERATE,
+	 run_monitor},
+	{"monitor firewall [interval SECONDS] [count COUNT]", "What is let through and dropped",
+	 OPERATE, run_monitor},
+	{"monitor relay [interval SECONDS] [count COUNT]",
+	 "What each account sends, and what waits", OPERATE, run_monitor},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
 	{"traceroute", "Which way packets go to a host", OPERATE, NULL},

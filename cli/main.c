@@ -206,8 +206,8 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	cli.interactive = !o.commands && optind == argc && !getenv("SSH_ORIGINAL_COMMAND") &&
 			  isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	cli.client = client_new(o.control);
-	cli.rescue = client_new(o.rescue);
+	cli.client = client_new(o.control, false);
+	cli.rescue = client_new(o.rescue, true);
 	if (cli.interactive)
 		client_await(cli.client, patience_ms(), say_early);
 	cli_refresh(&cli);

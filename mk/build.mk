@@ -38,7 +38,7 @@ LIBS_gatepost-track := $(LIBS_gatepost-relay)
 LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto \
 		       -lcrypt -lcap
 LIBS_gatepost-rescue := -ljansson
-LIBS_gatepost       := -lyang -ledit -ljansson
+LIBS_gatepost       := -lyang -ledit -ljansson -lz
 
 MAIN_gatepost-relay := relay/main.c
 MAIN_gatepost-track := relay/track/main.c
@@ -70,7 +70,7 @@ $(B)/obj/%.o: %.c | deps
 
 # Unit tests: tests/unit/NAME_test.c, linked with every archive; none needs root or a network.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
-UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lutil
+UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lz -lutil
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(patsubst %,$(B)/%.a,$(ARCHIVES))
 	@mkdir -p $(@D)
 	@echo "  LD    unit/$*"
