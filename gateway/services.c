@@ -58,6 +58,13 @@ void services_chrony_conf(const struct lyd_node *conf, struct buf *out)
 		buf_appends(out, "makestep 1 3\nrtcsync\nport 0\ncmdport 0\nuser _chrony\n");
 }
 
+/* Who may connect is the firewall's matter; that anybody may is the server's. */
+void services_ssh_conf(const struct lyd_node *conf, struct buf *out)
+{
+	if (conf_has(conf_child(conf_top(conf, "system"), "ssh"), "allow"))
+		buf_appends(out, "on\n");
+}
+
 /* ---- files, with the way back ---- */
 
 /* What is rendered, and who reads it. */
@@ -70,6 +77,7 @@ static const struct output {
 } outputs[] = {
 	{NULL, 0644, services_resolv_conf, NULL, 0},
 	{"chrony.conf", 0644, services_chrony_conf, "chrony", 't'},
+	{"ssh.conf", 0644, services_ssh_conf, "ssh", 't'},
 	{"relay.json", 0600, services_relay_json, "relay", 'h'},
 };
 enum { OUTPUTS = sizeof(outputs) / sizeof(*outputs) };

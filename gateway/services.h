@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a config means to the programs beside gatepostd: the relay's JSON, the host name, the
- * resolvers, the time servers.
+ * resolvers, the time servers, SSH from outside.
  *
  * The relay's settings are the `relay` subtree of the model as RFC 7951 JSON, its name servers
  * filled in from the system's where it has none of its own; gatepostd and the relay share nothing
@@ -40,5 +40,7 @@ void services_relay_json(const struct lyd_node *conf, struct buf *out);
 void services_resolv_conf(const struct lyd_node *conf, struct buf *out);
 /* chrony's whole configuration; "" without time servers. */
 void services_chrony_conf(const struct lyd_node *conf, struct buf *out);
+/* "on" while `system ssh allow` names somebody: what the ssh service waits for. */
+void services_ssh_conf(const struct lyd_node *conf, struct buf *out);
 
 #endif

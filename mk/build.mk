@@ -8,7 +8,7 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
-CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -I. -MMD -MP \
+CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -I. -isystem /usr/include/lwip -MMD -MP \
 	   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	   -Wno-missing-field-initializers \
 	   -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
@@ -39,21 +39,25 @@ LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 
 		       -lcrypt -lcap
 LIBS_gatepost-rescue := -ljansson
 LIBS_gatepost       := -lyang -ledit -ljansson -lz
+LIBS_gatepost-console := -llwip -lmnl -lseccomp -lcap
 
 MAIN_gatepost-relay := relay/main.c
 MAIN_gatepost-track := relay/track/main.c
 MAIN_gatepostd      := gateway/main.c
 MAIN_gatepost-rescue := gateway/rescue/main.c
 MAIN_gatepost       := cli/main.c
+MAIN_gatepost-console := console/main.c
 
 USES_gatepost-relay := relay lib
 USES_gatepost-track := relay lib
 USES_gatepostd      := gateway fwrules model lib
 USES_gatepost-rescue := gateway lib
 USES_gatepost       := cli model lib
+USES_gatepost-console := console lib
 
 # A program whose main is not there yet is left out.
-PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost-rescue gatepost,$(if $(wildcard $(MAIN_$(p))),$(p)))
+PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost-rescue gatepost \
+	      gatepost-console,$(if $(wildcard $(MAIN_$(p))),$(p)))
 
 define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))
@@ -70,7 +74,7 @@ $(B)/obj/%.o: %.c | deps
 
 # Unit tests: tests/unit/NAME_test.c, linked with every archive; none needs root or a network.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
-UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lz -lutil
+UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lz -lutil -llwip
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(patsubst %,$(B)/%.a,$(ARCHIVES))
 	@mkdir -p $(@D)
 	@echo "  LD    unit/$*"

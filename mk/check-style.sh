@@ -38,6 +38,7 @@ fwrules gateway|cli|console|update|relay
 gateway cli|console|update|relay
 cli fwrules|gateway|console|update|relay
 relay model|fwrules|gateway|cli|console|update
+console model|fwrules|gateway|cli|update|relay
 EOF
 
 echo "[4/5] cppcheck"

@@ -15,6 +15,12 @@ YANG       := $(wildcard model/*.yang)
 # Folders too: a link that comes or goes shows in its folder's time.
 ROOT_FILES := $(shell find rootfs -type f -not -name '*.pyc') $(shell find rootfs/overlay -type d)
 
+# What admin may log in with from the first boot on: a file of public keys, a file with a password.
+ADMIN_KEY      ?=
+ADMIN_PASSWORD ?=
+FIRST_LOGIN    := $(if $(ADMIN_KEY),--admin-key $(ADMIN_KEY)) \
+		  $(if $(ADMIN_PASSWORD),--admin-password $(ADMIN_PASSWORD))
+
 # One time for everything in the image, the last commit's, so that equal trees give equal images.
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 1700000000)
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -43,14 +49,18 @@ $(ROOT)/fetched: rootfs/packages.list $(LOCK) rootfs/packages.py | deps $(KERNEL
 $(ROOT)/release: FORCE
 	@mkdir -p $(@D); echo "$(VERSION) $(EPOCH)" | cmp -s - $@ || echo "$(VERSION) $(EPOCH)" >$@
 
-$(IMAGE)/rootfs.squashfs: $(ROOT)/fetched $(ROOT)/release $(PROGRAMS:%=$(B)/bin/%) $(YANG) \
+$(ROOT)/first-login: FORCE
+	@mkdir -p $(@D); cat /dev/null $(ADMIN_KEY) $(ADMIN_PASSWORD) | sha256sum >$@.new && \
+		{ cmp -s $@.new $@ || cp $@.new $@; }
+
+$(IMAGE)/rootfs.squashfs: $(ROOT)/fetched $(ROOT)/release $(ROOT)/first-login $(PROGRAMS:%=$(B)/bin/%) $(YANG) \
 		$(ROOT_FILES) $(BOARD_DATA:%=board/$(BOARD)/%) mk/image.mk
 	@echo "[5/5] image: $(IMAGE)"
 	@mkdir -p $(@D)
 	@rootfs/assemble.py --cache $(CACHE)/packages --unpacked $(ROOT)/unpacked \
 		--board board/$(BOARD) --tree $(ROOT)/tree-$(BOARD) --manifest $(IMAGE)/manifest.txt \
 		--epoch $(EPOCH) --version $(VERSION) \
-		$(PROGRAMS:%=--program $(B)/bin/%) $(YANG:%=--yang %)
+		$(PROGRAMS:%=--program $(B)/bin/%) $(YANG:%=--yang %) $(FIRST_LOGIN)
 	@rootfs/squash.sh $(ROOT)/tree-$(BOARD) $@ $(EPOCH)
 
 $(IMAGE)/bzImage: $(KERNEL)/bzImage

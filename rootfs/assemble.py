@@ -197,6 +197,44 @@ def write_accounts(tree, users):
     write(tree, "etc/group", "".join(f"{group}:x:{gid}:\n" for group, gid in groups.items()))
 
 
+KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519@", "sk-ecdsa-sha2-")
+
+
+def first_key(path):
+    """The SSH public keys in PATH, one a line."""
+    with open(path, encoding="utf-8") as lines:
+        keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    for key in keys:
+        if not key.startswith(KEY_TYPES) or len(key.split()) < 2:
+            raise Failure(f"ADMIN_KEY: {path}: '{key[:40]}' is not a public key; "
+                          "it is one line that begins with, say, ssh-ed25519")
+    if not keys:
+        raise Failure(f"ADMIN_KEY: {path} holds no key")
+    return "".join(f"{key}\n" for key in keys)
+
+
+def first_hash(path):
+    """The hash of the password in PATH's first line, or that line where it is a hash already."""
+    with open(path, encoding="utf-8") as lines:
+        word = lines.readline().rstrip("\r\n")
+    if re.fullmatch(r"\$(6|y|7|5)\$[./A-Za-z0-9$=,]+", word):
+        return word + "\n"
+    if len(word) < 8:
+        raise Failure(f"ADMIN_PASSWORD: the first line of {path} has {len(word)} characters; "
+                      "a password has at least 8")
+    return subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=word + "\n", text=True,
+                          capture_output=True, check=True).stdout
+
+
+def write_first_login(tree, args):
+    """What admin may log in with from the first boot on, where whoever builds the image says so."""
+    if args.admin_key:
+        write(tree, "etc/gatepost/admin.keys", first_key(args.admin_key))
+    if args.admin_password:
+        write(tree, "etc/gatepost/admin.hash", first_hash(args.admin_password))
+        os.chmod(os.path.join(tree, "etc/gatepost/admin.hash"), 0o600)
+
+
 def link_applets(tree, applets):
     """Names BusyBox's applets, each where BusyBox itself would install it."""
     busybox = os.path.join(tree, "usr/bin/busybox")
@@ -301,6 +339,7 @@ def assemble(args):
     write(tree, "etc/gatepost/release",
           f"VERSION={args.version}\nBOARD={os.path.basename(args.board)}\n"
           f"BUILD_TIME={args.epoch}\n")
+    write_first_login(tree, args)
     settle(tree, args.epoch)
 
     contributed = {package for package, _ in root.files.values() if package}
@@ -321,6 +360,8 @@ def main():
     parser.add_argument("--version", required=True)
     parser.add_argument("--program", action="append", default=[])
     parser.add_argument("--yang", action="append", default=[])
+    parser.add_argument("--admin-key")
+    parser.add_argument("--admin-password")
     try:
         assemble(parser.parse_args())
     except (Failure, packages.Failure) as failure:

@@ -10,7 +10,7 @@
 
 #include "relay/queue/scheduler.h"
 
-#define SUPPRESSED_WAIT_S 10.0
+#define SUPPRESSED_WAIT_S 30.0
 
 /* Begins to wait. known: called once when waiting is over. */
 void suppressed_open(struct ev_loop *loop, void (*known)(void));

@@ -69,12 +69,14 @@ static bool is_ascii(const char *s, size_t n)
 
 bool charset_to_utf8(const struct charset *c, const char *s, size_t n, struct buf *out)
 {
-	if (is_ascii(s, n) || (c && !c->high && utf8_valid(s, n))) {
+	if (is_ascii(s, n) || (c && charset_is_utf8(c) && utf8_valid(s, n))) {
 		buf_append(out, s, n);
 		return true;
 	}
-	if (!c || !c->high)
+	if (!c || charset_is_utf8(c))
 		return false;
+	if (c->cjk)
+		return cjk_to_utf8(c->cjk, s, n, out);
 	for (size_t i = 0; i < n; i++) {
 		unsigned char byte = (unsigned char)s[i];
 		uint32_t cp = byte < 0x80 ? byte : c->high[byte - 0x80];
@@ -86,12 +88,27 @@ bool charset_to_utf8(const struct charset *c, const char *s, size_t n, struct bu
 	return true;
 }
 
-unsigned char charset_byte(const struct charset *c, uint32_t cp)
+bool charset_is_utf8(const struct charset *c)
 {
+	return !c->high && !c->cjk;
+}
+
+bool charset_has_all(const struct charset *c)
+{
+	return charset_is_utf8(c) || c->cjk == CJK_GB18030;
+}
+
+size_t charset_bytes(const struct charset *c, uint32_t cp, unsigned char out[2])
+{
+	if (c->cjk)
+		return cjk_from(c->cjk, cp, out);
+	out[0] = (unsigned char)cp;
 	if (cp < 0x80)
-		return (unsigned char)cp;
+		return 1;
 	for (unsigned i = 0; c->high && i < 128; i++)
-		if (c->high[i] == cp)
-			return (unsigned char)(0x80 + i);
+		if (c->high[i] == cp) {
+			out[0] = (unsigned char)(0x80 + i);
+			return 1;
+		}
 	return 0;
 }

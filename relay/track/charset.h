@@ -2,14 +2,14 @@
 /*
  * Charsets, as far as links need them: what a byte over 127 in a link stands for, and back.
  *
- * UTF-8 and the single-byte charsets of the Encoding standard (§9) have tables; charsets.c is made
- * by charsets.py and checked in. For the others (Shift_JIS, GBK, …) ASCII links work as anywhere;
- * one with other characters is left alone.
+ * UTF-8, the single-byte charsets of the Encoding standard (§9; charsets.c is made by charsets.py
+ * and checked in) and its charsets of two bytes (cjk.h).
  */
 #ifndef GATEPOST_RELAY_TRACK_CHARSET_H
 #define GATEPOST_RELAY_TRACK_CHARSET_H
 
 #include "lib/buf.h"
+#include "relay/track/cjk.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,8 @@
 
 struct charset {
 	const char *name;     /* the standard's, lower case */
-	const uint16_t *high; /* what 0x80 to 0xff stand for, 0 for nothing; NULL: UTF-8 */
+	const uint16_t *high; /* what 0x80 to 0xff stand for, 0 for nothing; or NULL */
+	enum cjk cjk;         /* one of two bytes; CJK_NONE with high NULL: UTF-8 */
 };
 
 /*
@@ -32,8 +33,12 @@ bool charset_unsafe(const char *label);
 /* Appends s[n] as UTF-8; false when a byte stands for nothing. c may be NULL: only ASCII works. */
 bool charset_to_utf8(const struct charset *c, const char *s, size_t n, struct buf *out);
 
-/* The byte for a character; 0 when the charset has none (not for UTF-8). */
-unsigned char charset_byte(const struct charset *c, uint32_t cp);
+bool charset_is_utf8(const struct charset *c);
+
+/* A character's bytes; how many: 0 when the charset has none for it. Not for UTF-8. */
+size_t charset_bytes(const struct charset *c, uint32_t cp, unsigned char out[2]);
+/* True when the charset has every character: one without bytes here only lacks its table. */
+bool charset_has_all(const struct charset *c);
 
 /* charsets.c */
 struct charset_label {

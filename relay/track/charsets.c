@@ -382,51 +382,64 @@ static const uint16_t x_mac_cyrillic_high[128] = {
 	0x0449, 0x044a, 0x044b, 0x044c, 0x044d, 0x044e, 0x20ac,
 };
 
-static const struct charset utf_8 = {"utf-8", NULL};
-static const struct charset ibm866 = {"ibm866", ibm866_high};
-static const struct charset iso_8859_2 = {"iso-8859-2", iso_8859_2_high};
-static const struct charset iso_8859_3 = {"iso-8859-3", iso_8859_3_high};
-static const struct charset iso_8859_4 = {"iso-8859-4", iso_8859_4_high};
-static const struct charset iso_8859_5 = {"iso-8859-5", iso_8859_5_high};
-static const struct charset iso_8859_6 = {"iso-8859-6", iso_8859_6_high};
-static const struct charset iso_8859_7 = {"iso-8859-7", iso_8859_7_high};
-static const struct charset iso_8859_8 = {"iso-8859-8", iso_8859_8_high};
-static const struct charset iso_8859_10 = {"iso-8859-10", iso_8859_10_high};
-static const struct charset iso_8859_13 = {"iso-8859-13", iso_8859_13_high};
-static const struct charset iso_8859_14 = {"iso-8859-14", iso_8859_14_high};
-static const struct charset iso_8859_15 = {"iso-8859-15", iso_8859_15_high};
-static const struct charset iso_8859_16 = {"iso-8859-16", iso_8859_16_high};
-static const struct charset koi8_r = {"koi8-r", koi8_r_high};
-static const struct charset koi8_u = {"koi8-u", koi8_u_high};
-static const struct charset macintosh = {"macintosh", macintosh_high};
-static const struct charset windows_874 = {"windows-874", windows_874_high};
-static const struct charset windows_1250 = {"windows-1250", windows_1250_high};
-static const struct charset windows_1251 = {"windows-1251", windows_1251_high};
-static const struct charset windows_1252 = {"windows-1252", windows_1252_high};
-static const struct charset windows_1253 = {"windows-1253", windows_1253_high};
-static const struct charset windows_1254 = {"windows-1254", windows_1254_high};
-static const struct charset windows_1255 = {"windows-1255", windows_1255_high};
-static const struct charset windows_1256 = {"windows-1256", windows_1256_high};
-static const struct charset windows_1257 = {"windows-1257", windows_1257_high};
-static const struct charset windows_1258 = {"windows-1258", windows_1258_high};
-static const struct charset x_mac_cyrillic = {"x-mac-cyrillic", x_mac_cyrillic_high};
+static const struct charset utf_8 = {"utf-8", NULL, CJK_NONE};
+static const struct charset shift_jis = {"shift_jis", NULL, CJK_SHIFT_JIS};
+static const struct charset euc_jp = {"euc-jp", NULL, CJK_EUC_JP};
+static const struct charset euc_kr = {"euc-kr", NULL, CJK_EUC_KR};
+static const struct charset gbk = {"gbk", NULL, CJK_GBK};
+static const struct charset gb18030 = {"gb18030", NULL, CJK_GB18030};
+static const struct charset big5 = {"big5", NULL, CJK_BIG5};
+static const struct charset ibm866 = {"ibm866", ibm866_high, CJK_NONE};
+static const struct charset iso_8859_2 = {"iso-8859-2", iso_8859_2_high, CJK_NONE};
+static const struct charset iso_8859_3 = {"iso-8859-3", iso_8859_3_high, CJK_NONE};
+static const struct charset iso_8859_4 = {"iso-8859-4", iso_8859_4_high, CJK_NONE};
+static const struct charset iso_8859_5 = {"iso-8859-5", iso_8859_5_high, CJK_NONE};
+static const struct charset iso_8859_6 = {"iso-8859-6", iso_8859_6_high, CJK_NONE};
+static const struct charset iso_8859_7 = {"iso-8859-7", iso_8859_7_high, CJK_NONE};
+static const struct charset iso_8859_8 = {"iso-8859-8", iso_8859_8_high, CJK_NONE};
+static const struct charset iso_8859_10 = {"iso-8859-10", iso_8859_10_high, CJK_NONE};
+static const struct charset iso_8859_13 = {"iso-8859-13", iso_8859_13_high, CJK_NONE};
+static const struct charset iso_8859_14 = {"iso-8859-14", iso_8859_14_high, CJK_NONE};
+static const struct charset iso_8859_15 = {"iso-8859-15", iso_8859_15_high, CJK_NONE};
+static const struct charset iso_8859_16 = {"iso-8859-16", iso_8859_16_high, CJK_NONE};
+static const struct charset koi8_r = {"koi8-r", koi8_r_high, CJK_NONE};
+static const struct charset koi8_u = {"koi8-u", koi8_u_high, CJK_NONE};
+static const struct charset macintosh = {"macintosh", macintosh_high, CJK_NONE};
+static const struct charset windows_874 = {"windows-874", windows_874_high, CJK_NONE};
+static const struct charset windows_1250 = {"windows-1250", windows_1250_high, CJK_NONE};
+static const struct charset windows_1251 = {"windows-1251", windows_1251_high, CJK_NONE};
+static const struct charset windows_1252 = {"windows-1252", windows_1252_high, CJK_NONE};
+static const struct charset windows_1253 = {"windows-1253", windows_1253_high, CJK_NONE};
+static const struct charset windows_1254 = {"windows-1254", windows_1254_high, CJK_NONE};
+static const struct charset windows_1255 = {"windows-1255", windows_1255_high, CJK_NONE};
+static const struct charset windows_1256 = {"windows-1256", windows_1256_high, CJK_NONE};
+static const struct charset windows_1257 = {"windows-1257", windows_1257_high, CJK_NONE};
+static const struct charset windows_1258 = {"windows-1258", windows_1258_high, CJK_NONE};
+static const struct charset x_mac_cyrillic = {"x-mac-cyrillic", x_mac_cyrillic_high, CJK_NONE};
 
 const struct charset_label charset_labels[] = {
 	{"", &utf_8}, {"866", &ibm866}, {"ansi_x3.4-1968", &utf_8}, {"arabic", &iso_8859_6},
-	{"ascii", &utf_8}, {"cp1250", &windows_1250}, {"cp1251", &windows_1251},
+	{"ascii", &utf_8}, {"big5", &big5}, {"big5-hkscs", &big5}, {"chinese", &gbk},
+	{"cn-big5", &big5}, {"cp1250", &windows_1250}, {"cp1251", &windows_1251},
 	{"cp1252", &windows_1252}, {"cp1253", &windows_1253}, {"cp1254", &windows_1254},
 	{"cp1255", &windows_1255}, {"cp1256", &windows_1256}, {"cp1257", &windows_1257},
 	{"cp1258", &windows_1258}, {"cp819", &windows_1252}, {"cp866", &ibm866},
-	{"cp874", &windows_874}, {"cyrillic", &iso_8859_5}, {"dos-874", &windows_874},
-	{"greek", &iso_8859_7}, {"hebrew", &iso_8859_8}, {"ibm819", &windows_1252},
-	{"ibm866", &ibm866}, {"iso-8859-1", &windows_1252}, {"iso-8859-10", &iso_8859_10},
-	{"iso-8859-11", &windows_874}, {"iso-8859-13", &iso_8859_13},
-	{"iso-8859-14", &iso_8859_14}, {"iso-8859-15", &iso_8859_15},
-	{"iso-8859-16", &iso_8859_16}, {"iso-8859-2", &iso_8859_2}, {"iso-8859-3", &iso_8859_3},
-	{"iso-8859-4", &iso_8859_4}, {"iso-8859-5", &iso_8859_5}, {"iso-8859-6", &iso_8859_6},
-	{"iso-8859-6-e", &iso_8859_6}, {"iso-8859-6-i", &iso_8859_6},
-	{"iso-8859-7", &iso_8859_7}, {"iso-8859-8", &iso_8859_8}, {"iso-8859-8-e", &iso_8859_8},
-	{"iso-8859-8-i", &iso_8859_8}, {"iso-8859-9", &windows_1254},
+	{"cp874", &windows_874}, {"cp932", &shift_jis}, {"cp936", &gbk}, {"cp949", &euc_kr},
+	{"cp950", &big5}, {"csbig5", &big5}, {"cseuckr", &euc_kr},
+	{"cseucpkdfmtjapanese", &euc_jp}, {"csgb2312", &gbk}, {"csiso58gb231280", &gbk},
+	{"csksc56011987", &euc_kr}, {"csshiftjis", &shift_jis}, {"cyrillic", &iso_8859_5},
+	{"dos-874", &windows_874}, {"euc-jp", &euc_jp}, {"euc-kr", &euc_kr},
+	{"gb18030", &gb18030}, {"gb2312", &gbk}, {"gb_2312", &gbk}, {"gb_2312-80", &gbk},
+	{"gbk", &gbk}, {"greek", &iso_8859_7}, {"hebrew", &iso_8859_8},
+	{"ibm819", &windows_1252}, {"ibm866", &ibm866}, {"iso-8859-1", &windows_1252},
+	{"iso-8859-10", &iso_8859_10}, {"iso-8859-11", &windows_874},
+	{"iso-8859-13", &iso_8859_13}, {"iso-8859-14", &iso_8859_14},
+	{"iso-8859-15", &iso_8859_15}, {"iso-8859-16", &iso_8859_16},
+	{"iso-8859-2", &iso_8859_2}, {"iso-8859-3", &iso_8859_3}, {"iso-8859-4", &iso_8859_4},
+	{"iso-8859-5", &iso_8859_5}, {"iso-8859-6", &iso_8859_6}, {"iso-8859-6-e", &iso_8859_6},
+	{"iso-8859-6-i", &iso_8859_6}, {"iso-8859-7", &iso_8859_7}, {"iso-8859-8", &iso_8859_8},
+	{"iso-8859-8-e", &iso_8859_8}, {"iso-8859-8-i", &iso_8859_8},
+	{"iso-8859-9", &windows_1254}, {"iso-ir-149", &euc_kr}, {"iso-ir-58", &gbk},
 	{"iso8859-1", &windows_1252}, {"iso8859-10", &iso_8859_10}, {"iso8859-11", &windows_874},
 	{"iso8859-13", &iso_8859_13}, {"iso8859-14", &iso_8859_14}, {"iso8859-15", &iso_8859_15},
 	{"iso8859-2", &iso_8859_2}, {"iso8859-3", &iso_8859_3}, {"iso8859-4", &iso_8859_4},
@@ -436,23 +449,27 @@ const struct charset_label charset_labels[] = {
 	{"iso_8859-4", &iso_8859_4}, {"iso_8859-5", &iso_8859_5}, {"iso_8859-6", &iso_8859_6},
 	{"iso_8859-7", &iso_8859_7}, {"iso_8859-8", &iso_8859_8}, {"iso_8859-9", &windows_1254},
 	{"koi", &koi8_r}, {"koi8", &koi8_r}, {"koi8-r", &koi8_r}, {"koi8-ru", &koi8_u},
-	{"koi8-u", &koi8_u}, {"koi8_r", &koi8_r}, {"l1", &windows_1252}, {"l2", &iso_8859_2},
-	{"l3", &iso_8859_3}, {"l4", &iso_8859_4}, {"l5", &windows_1254}, {"l6", &iso_8859_10},
-	{"l9", &iso_8859_15}, {"latin-1", &windows_1252}, {"latin1", &windows_1252},
-	{"latin2", &iso_8859_2}, {"latin3", &iso_8859_3}, {"latin4", &iso_8859_4},
-	{"latin5", &windows_1254}, {"latin6", &iso_8859_10}, {"mac", &macintosh},
-	{"macintosh", &macintosh}, {"tis-620", &windows_874}, {"unicode-1-1-utf-8", &utf_8},
-	{"us-ascii", &utf_8}, {"utf-8", &utf_8}, {"utf8", &utf_8},
+	{"koi8-u", &koi8_u}, {"koi8_r", &koi8_r}, {"korean", &euc_kr},
+	{"ks_c_5601-1987", &euc_kr}, {"ks_c_5601-1989", &euc_kr}, {"ksc5601", &euc_kr},
+	{"ksc_5601", &euc_kr}, {"l1", &windows_1252}, {"l2", &iso_8859_2}, {"l3", &iso_8859_3},
+	{"l4", &iso_8859_4}, {"l5", &windows_1254}, {"l6", &iso_8859_10}, {"l9", &iso_8859_15},
+	{"latin-1", &windows_1252}, {"latin1", &windows_1252}, {"latin2", &iso_8859_2},
+	{"latin3", &iso_8859_3}, {"latin4", &iso_8859_4}, {"latin5", &windows_1254},
+	{"latin6", &iso_8859_10}, {"mac", &macintosh}, {"macintosh", &macintosh},
+	{"ms932", &shift_jis}, {"ms_kanji", &shift_jis}, {"shift-jis", &shift_jis},
+	{"shift_jis", &shift_jis}, {"sjis", &shift_jis}, {"tis-620", &windows_874},
+	{"unicode-1-1-utf-8", &utf_8}, {"us-ascii", &utf_8}, {"utf-8", &utf_8}, {"utf8", &utf_8},
 	{"windows-1250", &windows_1250}, {"windows-1251", &windows_1251},
 	{"windows-1252", &windows_1252}, {"windows-1253", &windows_1253},
 	{"windows-1254", &windows_1254}, {"windows-1255", &windows_1255},
 	{"windows-1256", &windows_1256}, {"windows-1257", &windows_1257},
-	{"windows-1258", &windows_1258}, {"windows-874", &windows_874},
-	{"x-cp1250", &windows_1250}, {"x-cp1251", &windows_1251}, {"x-cp1252", &windows_1252},
-	{"x-cp1253", &windows_1253}, {"x-cp1254", &windows_1254}, {"x-cp1255", &windows_1255},
-	{"x-cp1256", &windows_1256}, {"x-cp1257", &windows_1257}, {"x-cp1258", &windows_1258},
-	{"x-mac-cyrillic", &x_mac_cyrillic}, {"x-mac-roman", &macintosh},
-	{"x-mac-ukrainian", &x_mac_cyrillic},
+	{"windows-1258", &windows_1258}, {"windows-31j", &shift_jis},
+	{"windows-874", &windows_874}, {"windows-949", &euc_kr}, {"x-cp1250", &windows_1250},
+	{"x-cp1251", &windows_1251}, {"x-cp1252", &windows_1252}, {"x-cp1253", &windows_1253},
+	{"x-cp1254", &windows_1254}, {"x-cp1255", &windows_1255}, {"x-cp1256", &windows_1256},
+	{"x-cp1257", &windows_1257}, {"x-cp1258", &windows_1258}, {"x-euc-jp", &euc_jp},
+	{"x-gbk", &gbk}, {"x-mac-cyrillic", &x_mac_cyrillic}, {"x-mac-roman", &macintosh},
+	{"x-mac-ukrainian", &x_mac_cyrillic}, {"x-sjis", &shift_jis}, {"x-x-big5", &big5},
 };
 /* clang-format on */
 

@@ -43,6 +43,19 @@ CHARSETS = {
     "x-mac-cyrillic": ("mac-cyrillic", ["x-mac-cyrillic", "x-mac-ukrainian"]),
 }
 
+CJK = {  # enum cjk: name, labels
+    "SHIFT_JIS": ("shift_jis", ["csshiftjis", "ms932", "ms_kanji", "shift-jis", "shift_jis", "sjis",
+                                "windows-31j", "x-sjis", "cp932"]),
+    "EUC_JP": ("euc-jp", ["cseucpkdfmtjapanese", "euc-jp", "x-euc-jp"]),
+    "EUC_KR": ("euc-kr", ["cseuckr", "csksc56011987", "euc-kr", "iso-ir-149", "korean",
+                          "ks_c_5601-1987", "ks_c_5601-1989", "ksc5601", "ksc_5601", "windows-949",
+                          "cp949"]),
+    "GBK": ("gbk", ["chinese", "csgb2312", "csiso58gb231280", "gb2312", "gb_2312", "gb_2312-80",
+                    "gbk", "iso-ir-58", "x-gbk", "cp936"]),
+    "GB18030": ("gb18030", ["gb18030"]),
+    "BIG5": ("big5", ["big5", "big5-hkscs", "cn-big5", "csbig5", "x-x-big5", "cp950"]),
+}
+
 UTF8_LABELS = ["", "utf-8", "utf8", "unicode-1-1-utf-8", "us-ascii", "ascii", "ansi_x3.4-1968"]
 
 
@@ -72,10 +85,16 @@ def main():
         for label in names:
             assert label not in labels
             labels[label] = identifier(name)
-    print('\nstatic const struct charset utf_8 = {"utf-8", NULL};')
+    for kind, (_, names) in CJK.items():
+        for label in names:
+            assert label not in labels
+            labels[label] = kind.lower()
+    print('\nstatic const struct charset utf_8 = {"utf-8", NULL, CJK_NONE};')
+    for kind, (name, _) in CJK.items():
+        print(f'static const struct charset {kind.lower()} = {{"{name}", NULL, CJK_{kind}}};')
     for name in CHARSETS:
         i = identifier(name)
-        print(f'static const struct charset {i} = {{"{name}", {i}_high}};')
+        print(f'static const struct charset {i} = {{"{name}", {i}_high, CJK_NONE}};')
     print("\nconst struct charset_label charset_labels[] = {")
     line = "\t"
     for label in sorted(labels):

@@ -267,7 +267,7 @@ static size_t tail_end(struct grower *g, size_t start, size_t i)
 bool text_link_next(const char *text, size_t n, const struct charset *c, size_t *at,
 		    struct text_link *out)
 {
-	struct text t = {text, n, c};
+	struct text t = {text, n, c && !c->cjk ? c : NULL};
 
 	while (*at < n) {
 		const char *colon = memmem(text + *at, n - *at, "://", 3);

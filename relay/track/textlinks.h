@@ -26,7 +26,7 @@ struct text_link {
 /*
  * The next URL at or after *at; false when there is none. *at then is behind it. With c, white
  * space and brackets of other scripts end a URL too; where c is NULL, because the charset has no
- * table, no byte over 127 ends one.
+ * table, or is one of two bytes, no byte over 127 ends one.
  */
 bool text_link_next(const char *text, size_t n, const struct charset *c, size_t *at,
 		    struct text_link *out);

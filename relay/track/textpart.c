@@ -288,6 +288,9 @@ static void track_plain(struct textpart *p, struct tracking *t)
 	const struct charset *charset = charset_find(p->charset);
 	struct text_link link;
 
+	/* Without spaces between words nobody can say where such a link ends: only ASCII ones. */
+	if (charset && charset->cjk)
+		charset = NULL;
 	for (size_t at = 0; text_link_next(l->text, l->text_len, charset, &at, &link);) {
 		struct found found = {link.start, link.end, false, link.glued};
 		handle_link(p, t, &found, charset);

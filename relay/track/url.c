@@ -102,28 +102,42 @@ static void encode_utf8(const char *s, size_t n, const char *also, struct buf *o
 	}
 }
 
+static const char query_also[] = " \"#<>'";
+
+/* Of a byte below 128 the query's own rules hold (§1.3 "percent-encode after encoding"). */
+static bool encode_character(const struct charset *c, uint32_t cp, struct buf *out)
+{
+	unsigned char bytes[2];
+	size_t n = charset_bytes(c, cp, bytes);
+
+	for (size_t i = 0; i < n; i++) {
+		if (bytes[i] & 0x80)
+			percent(bytes[i], out);
+		else
+			encode_utf8((const char *)&bytes[i], 1, query_also, out);
+	}
+	if (n || charset_has_all(c))
+		return n;
+	buf_printf(out, "%%26%%23%u%%3B", (unsigned)cp);
+	return true;
+}
+
 /* The query (§4.4 "query state"): what the charset lacks goes as %26%23N%3B, as forms do. */
 static bool encode_query(const char *s, size_t n, const struct charset *c, struct buf *out)
 {
-	static const char also[] = " \"#<>'";
-
-	if (c && !c->high) {
-		encode_utf8(s, n, also, out);
+	if (c && charset_is_utf8(c)) {
+		encode_utf8(s, n, query_also, out);
 		return true;
 	}
 	for (size_t i = 0; i < n;) {
 		uint32_t cp;
 		size_t len = utf8_decode(s + i, n - i, &cp);
 		if (cp < 0x80) {
-			encode_utf8(s + i, 1, also, out);
+			encode_utf8(s + i, 1, query_also, out);
 		} else if (!c) {
 			return false;
-		} else {
-			unsigned char byte = charset_byte(c, cp);
-			if (byte)
-				percent(byte, out);
-			else
-				buf_printf(out, "%%26%%23%u%%3B", (unsigned)cp);
+		} else if (!encode_character(c, cp, out)) {
+			return false;
 		}
 		i += len;
 	}

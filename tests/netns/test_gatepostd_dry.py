@@ -314,6 +314,15 @@ def test_others_may_read_but_neither_change_nor_see_secrets(gate):
     assert gate.ask("status")["revision"] == 1
 
 
+def test_ssh_from_outside_is_served_only_while_somebody_may(gate):
+    mark = gate.run / "ssh.conf"
+    assert not mark.exists()
+    assert gate.commit(SITE.replace("name-server", "ssh { allow office; }\nname-server"))["ok"]
+    assert mark.read_text() == "on\n"
+    assert gate.commit(SITE)["ok"]
+    assert not mark.exists()
+
+
 def test_time_servers_are_written_for_chrony(gate):
     assert not (gate.run / "chrony.conf").exists()
     assert gate.commit(SITE.replace("name-server", "ntp [ 192.0.2.1 2001:db8::1 ];\nname-server"))["ok"]

@@ -127,6 +127,34 @@ def test_links_by_https_need_their_hosts_in_it(tmp_path, good):
         assert relay.control("reload")["ok"]
 
 
+def test_a_commit_of_https_links_needs_their_hosts_in_it(tmp_path, good):
+    """good is for HOST and t.example.net."""
+    def text(tracking, track="opens;", tls=True):
+        files = f'chain-file "{good.chain}"; key-file "{good.key}";'
+        return SITE.replace("    pool shared", f"""    tls {{ {files if tls else ""} }}
+    http https {{ port 443; tls; }}
+    tracking {{ {tracking} }}
+    account tracked {{ networks 192.0.2.7/32; from "*@tracked.example"; track {{ {track} }} }}
+    pool shared""")
+
+    sender = "opens; sender-domain dept.example { host click.dept.example; }"
+    with Gate(tmp_path / "gate") as gate:
+        for bad, words in (
+                (text("host t.elsewhere.example; https;"),
+                 ["not for t.elsewhere.example (relay tracking host)"]),
+                (text("host t.example.net; https;", "opens; host own.example;"),
+                 ["not for own.example (relay account tracked track host)"]),
+                (text("host t.example.net; https;", sender),
+                 ["not for click.dept.example (relay account tracked track host)"]),
+                (text("host t.example.net; https;", tls=False), ["relay tracking https", "itself"]),
+                (text("host t.example.net; https;").replace("443; tls;", "443;"),
+                 ["relay tracking https", "nobody would answer"])):
+            answer = gate.ask("commit", text=bad)
+            assert answer["ok"] is False and all(w in answer["error"] for w in words), answer
+        assert gate.ask("commit", text=text("host t.elsewhere.example;", sender))["ok"]
+        assert gate.ask("commit", text=text("host t.example.net; https;"))["ok"]
+
+
 def test_a_renewed_one_is_taken_without_dropping_a_session(relay, good, tmp_path):
     fresh = Certificate(tmp_path, HOST, days=400, name="fresh")
     with Talk(relay.port("submissions"), tls=True) as talk:

@@ -4,18 +4,21 @@ and tags, hosts by sender, one-click unsubscribing and what comes of it, what wa
 import contextlib
 import email
 import email.policy
+import os
 import re
 import signal
 import smtplib
 import sqlite3
+import subprocess
 import time
 
+import dkim
 import pytest
 
 from tests.harness.dns import Dns
-from tests.harness.relay import Relay, account, wait_for
+from tests.harness.relay import BUILD, Relay, account, wait_for
 from tests.harness.sink import Sink
-from tests.harness.web import HOST, Connection, get
+from tests.harness.web import HOST, Connection, get, seal
 
 ZONES = {"b.example": "@ MX 10 mx\nmx A 127.0.0.1\n",
          "acme.example": "@ MX 10 mx\nmx A 127.0.0.1\n"}
@@ -229,7 +232,6 @@ def test_nobody_is_told_that_he_is_unsubscribed_before_it_is_kept(tmp_path):
 
 @contextlib.contextmanager
 def pause(pid):
-    import os
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -263,6 +265,65 @@ def test_the_list_is_a_database_that_sqlite_finds_sound(tmp_path):
         relay.start()
         assert len(relay.control("suppressions")["rows"]) == 50
         assert relay.control("suppressions", limit=7)["more"]
+
+
+@contextlib.contextmanager
+def report_away(relay, role):
+    """A role is started anew while report says nothing."""
+    with pause(relay.pid("report")):
+        relay.kill_role(role)
+        yield
+
+
+def test_no_mail_leaves_before_it_is_known_who_unsubscribed(tmp_path):
+    with site(tmp_path, {}) as (relay, sink):
+        assert relay.control("suppress", account="acme", address="bob@b.example")["ok"]
+        with report_away(relay, "deliver"):
+            send(relay, message(), to=["bob@b.example", "eve@b.example"])
+            wait_for("the mail to wait", lambda: relay.control("queue")["recipients"] == 2)
+            time.sleep(1)  # in which it would be delivered
+            assert sink.messages == []
+        sink.wait(2)
+        assert sorted(m.recipients[0] for m in sink.messages) == ["eve@b.example", "news@acme.example"]
+
+
+def test_the_signature_covers_what_unsubscribing_adds(tmp_path):
+    with site(tmp_path, {"one-click": ON, "opens": ON},
+              sign={"domain": ["acme.example"], "selector": "g1", "dkim": ON}) as (relay, sink):
+        key = relay.control("key-make", domain="acme.example", selector="g1")["key"]
+        send(relay, message())
+        data = sink.wait(1)[0].data
+        unsubscribe_url(email.message_from_bytes(data, policy=email.policy.default))
+
+        def lookup(name, timeout=5):
+            del timeout
+            assert name.decode().rstrip(".") == key["name"]
+            return key["text"].encode()
+
+        assert dkim.verify(data, dnsfunc=lookup)
+        for name in (b"List-Unsubscribe", b"List-Unsubscribe-Post"):
+            other = re.sub(rb"\r\n" + name + rb": [^\r]*", b"", data)
+            assert other != data and not dkim.verify(other, dnsfunc=lookup)
+
+
+def test_the_tool_does_what_the_relay_does(tmp_path):
+    track = {"clicks": ON, "one-click": ON, "campaign": "yearly", "tag": ["a", "b"]}
+    with site(tmp_path, track) as (relay, sink):
+        send(relay, message())
+        sent = email.message_from_bytes(sink.wait(1)[0].data, policy=email.policy.default)
+        tool = [BUILD / "bin" / "gatepost-track", "--config", relay.config_path]
+        for url, words in ((links(sent)[0], ["click", "https://shop.example/"]),
+                           (unsubscribe_url(sent), ["unsubscribe", "bob@b.example"])):
+            said = subprocess.run([*tool, "--open", url], capture_output=True, text=True, check=True)
+            for word in (*words, "acme", "yearly", "a,b"):
+                assert word in said.stdout
+        made = subprocess.run([*tool, "--account", "acme", "--to", "bob@b.example", "--message", "7"],
+                              input=message("X-Gatepost-Tags: c").encode(), capture_output=True,
+                              check=True).stdout
+        mail = email.message_from_bytes(made, policy=email.policy.default)
+        said = subprocess.run([*tool, "--open", unsubscribe_url(mail)], capture_output=True, text=True,
+                              check=True).stdout
+        assert "tags      a,b,c" in said and "message   0000000000007" in said
 
 
 # ---- shut off ----
@@ -302,8 +363,19 @@ def test_what_is_shut_off_leads_nowhere_also_after_a_restart(tmp_path):
             assert not answer["ok"] and word in answer["error"], answer
 
 
+def test_links_are_answered_only_when_it_is_known_what_is_shut(tmp_path):
+    with Relay(tmp_path) as relay:
+        (link,) = seal(relay, ("c", 1, 0, "acme", int(time.time()), "https://shop.example/"))
+        port = relay.port("http")
+        assert relay.control("shut-off", domain="shop.example")["ok"]
+        with report_away(relay, "http"):
+            asked = Connection(port)
+            asked.send(f"GET {link[link.index('/c/'):]} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        with asked:
+            assert asked.response().status == 404
+
+
 def test_links_grow_old_where_the_config_says_so(tmp_path):
-    from tests.harness.web import seal
     with Relay(tmp_path, tracking={"host": HOST, "expire": 30}) as relay:
         now = int(time.time())
         old, young = seal(relay, ("c", 1, 0, "acme", now - 31 * 86400, "https://shop.example/"),

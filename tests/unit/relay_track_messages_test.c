@@ -72,7 +72,7 @@ static void charsets_pass_as_they_are(void **state)
 		{"shift_jis", "\x93\xfa\x83\x5c<a href=http://a.example/>\x96\x7b",
 		 "\x93\xfa\x83\x5c<a href=[http://a.example/]>\x96\x7b|"},
 		{"shift_jis", "<a href=http://a.example/\x93\xfa>",
-		 "<a href=http://a.example/\x93\xfa>|"},
+		 "<a href=[http://a.example/%E6%97%A5]>|"},
 		{"x-nobody-knows", "\xff<a href=http://a.example/>",
 		 "\xff<a href=[http://a.example/]>|"},
 		{"utf-16", "<a href=http://a.example/>", "<a href=http://a.example/>"},

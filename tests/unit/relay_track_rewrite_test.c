@@ -251,6 +251,25 @@ static void a_wish_that_is_not_understood_is_said(void **state)
 	buf_free(&out);
 }
 
+static void links_in_shift_jis(void **state)
+{
+	static const struct pair html[] = {
+		{"<a href='http://a.example/\x93\xfa?q=\x83\x5c'>\x83\x5c</a>",
+		 "<a href='[http://a.example/%E6%97%A5?q=%83\\]'>\x83\x5c</a>|"},
+		{"<a href=http://a.example/?\x83\x7c>x</a>",
+		 "<a href=[http://a.example/?%83|]>x</a>|"},
+		{"<a href='http://a.example/\x93'>x</a>", "<a href='http://a.example/\x93'>x</a>|"},
+	};
+	static const struct pair text[] = {
+		{"http://a.example/x \x93\xfa", "[http://a.example/x] \x93\xfa"},
+		{"http://a.example/x\x93\xfa", "http://a.example/x\x93\xfa"},
+	};
+
+	(void)state;
+	CHECK("Content-Type: text/html; charset=Shift_JIS", html);
+	CHECK("Content-Type: text/plain; charset=Shift_JIS", text);
+}
+
 static void campaign_and_tags_come_back_in_the_token(void **state)
 {
 	static const char in[] = "X-Gatepost-Campaign: not read here\r\n" HTML "\r\n\r\n" LINK;
@@ -438,6 +457,7 @@ int main(void)
 		cmocka_unit_test(the_sender_can_decide),
 		cmocka_unit_test(a_message_cannot_wish_for_more_than_its_account_has),
 		cmocka_unit_test(a_wish_that_is_not_understood_is_said),
+		cmocka_unit_test(links_in_shift_jis),
 		cmocka_unit_test(campaign_and_tags_come_back_in_the_token),
 		cmocka_unit_test(one_click_unsubscribe_is_added_when_there_is_none),
 		cmocka_unit_test(one_click_says_who_and_fits_its_line),
