@@ -64,7 +64,7 @@ static size_t hash_length(const char *s)
 
 	if (*s != '$')
 		return 0;
-	while (isalnum((unsigned char)s[id]) && id < 8)
+	while (id < 8 && isalnum((unsigned char)s[id]))
 		id++;
 	if (id == 1 || s[id] != '$')
 		return 0;

@@ -15,12 +15,12 @@ from tests.harness.qemu import Machine, User
 
 @pytest.fixture(scope="module")
 def box(image, tmp_path_factory):
-    nics = {"wan": User("198.51.100.0/30", "198.51.100.1"),
+    nics = {"wan": User("198.51.100.0/24", "198.51.100.1"),
             "dmz": User("203.0.113.0/26", "203.0.113.62", restrict=True)}
     with Machine(image("qemu-x86_64"), tmp_path_factory.mktemp("cli"), nics) as machine:
         machine.wait_login()
         machine.wait_ready()
-        machine.must("gatepost -c 'configure; set interfaces wan address 198.51.100.2/30; "
+        machine.must("gatepost -c 'configure; set interfaces wan address 198.51.100.2/24; "
                      "set system host-name gw1; commit'")
         yield machine
 
