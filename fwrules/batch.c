@@ -389,6 +389,11 @@ void fw_close(struct fw *fw)
 	free(fw);
 }
 
+uint32_t fw_netlink_port(const struct fw *fw)
+{
+	return netlink_port(fw->nl);
+}
+
 struct ruleset_caps fw_caps(const struct fw *fw)
 {
 	return fw->caps;

@@ -44,5 +44,7 @@ bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error);
  */
 bool fw_sweep(struct fw *fw, struct buf *error);
 bool fw_is_swept(const struct fw *fw);
+/* Whose netlink messages are ours. */
+uint32_t fw_netlink_port(const struct fw *fw);
 
 #endif

@@ -144,6 +144,40 @@ static bool verify(struct apply *a, const struct intent *intent, struct buf *err
 	return net && fw;
 }
 
+bool apply_verify(struct apply *a, enum apply_part part, struct buf *difference)
+{
+	if (!a->fw || (part == APPLY_NETWORK && !a->in_force.net))
+		return true;
+	return part == APPLY_NETWORK ? net_verify(a->in_force.net, difference)
+				     : fw_verify(a->fw, ruleset_in_force(a), difference);
+}
+
+bool apply_mend(struct apply *a, enum apply_part part, struct buf *error)
+{
+	struct net_undo *undo = NULL;
+
+	if (!a->fw || (part == APPLY_NETWORK && !a->in_force.net))
+		return true;
+	if (part == APPLY_RULES)
+		return fw_apply(a->fw, ruleset_in_force(a), error) &&
+		       fw_verify(a->fw, ruleset_in_force(a), error) && fw_sweep(a->fw, error);
+	if (!net_apply(a->in_force.net, &undo, error))
+		return false;
+	net_undo_free(undo);
+	return net_verify(a->in_force.net, error);
+}
+
+uint32_t apply_netlink_port(const struct apply *a)
+{
+	return a->fw ? fw_netlink_port(a->fw) : 0;
+}
+
+void apply_each_sysctl(const struct apply *a, void (*each)(const char *path, void *arg), void *arg)
+{
+	for (size_t i = 0; a->fw && a->in_force.net && i < a->in_force.net->sysctls_n; i++)
+		each(a->in_force.net->sysctls[i].path, arg);
+}
+
 /* A dry run has one effect, a file that says what would be done. */
 static bool print_dry(const struct apply *a, const struct intent *intent, struct buf *error)
 {

@@ -58,6 +58,19 @@ void apply_settle(struct apply *a, struct buf *notes);
 bool apply_is_tidy(const struct apply *a);
 void apply_tidy(struct apply *a);
 
+/* ---- what is in force, and whether it still is (drift.h) ---- */
+
+enum apply_part { APPLY_NETWORK, APPLY_RULES, APPLY_PARTS }; /* in the order of mending */
+
+/* Does the kernel hold what is in force? False with a line for each difference. */
+bool apply_verify(struct apply *a, enum apply_part part, struct buf *difference);
+/* Puts it in force again. */
+bool apply_mend(struct apply *a, enum apply_part part, struct buf *error);
+/* The netlink port that the ruleset is sent from; 0 in a dry run. */
+uint32_t apply_netlink_port(const struct apply *a);
+/* The sysctls that are in force, as paths below /proc/sys. */
+void apply_each_sysctl(const struct apply *a, void (*each)(const char *path, void *arg), void *arg);
+
 /* The ruleset in force as nft text. */
 void apply_print_ruleset(const struct apply *a, struct buf *out);
 

@@ -235,6 +235,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	commit_go_back(c->gate->commit, "not confirmed in time", &error); /* it logs a failure */
+	alarms_refresh(c->gate->alarms);
+	drift_committed(c->gate->drift);
 	tidy_later(c);
 	buf_free(&error);
 }
@@ -264,6 +266,10 @@ static json_t *answer_at_once(struct client *k, const struct verb *verb, const j
 	}
 	set_deadline(c);
 	tidy_later(c);
+	if (verb->admin) {
+		alarms_refresh(c->gate->alarms);
+		drift_committed(c->gate->drift);
+	}
 	return answer;
 }
 

@@ -34,7 +34,7 @@ struct options {
 	bool guest, lab, dry_run;
 
 	/* made from the others */
-	const char *dry_run_file, *in_force_mark;
+	const char *dry_run_file, *in_force_mark, *slot_fallback;
 };
 
 static const struct {
@@ -154,6 +154,7 @@ static void complete(struct options *o)
 		o->store = folder_of(o->config);
 	if (!o->control)
 		o->control = below(o->run_dir, "control.sock");
+	o->slot_fallback = below(o->run_dir, "slot-fallback");
 	if (!o->etc && !o->guest && !o->dry_run)
 		o->etc = "/etc";
 	if (o->dry_run) {
@@ -196,6 +197,37 @@ static struct apply *open_apply(const struct options *o, struct buf *error)
 	return apply_open(&options, error);
 }
 
+/* Somebody else changed what is ours. */
+static void on_drift(void *arg, const char *differences, bool mended)
+{
+	struct gate *gate = arg;
+	size_t len = strcspn(differences, "\n");
+
+	if (*differences)
+		announce(gate->announcer, "changed from outside, and %s: %.*s%s",
+			 mended ? "put back" : "cannot be put back", (int)len, differences,
+			 differences[len] && differences[len + 1] ? " ..." : "");
+	if (*differences && mended)
+		alarms_set(gate->alarms, ALARM_CHANGED, "", true, differences);
+	alarms_set(gate->alarms, ALARM_DRIFT, "", !mended, differences);
+}
+
+static void watch(const struct options *o, struct ev_loop *loop, struct gate *gate)
+{
+	const struct alarm_places places = {
+		.services = o->dry_run ? NULL : o->services,
+		.disks = {o->store, folder_of(o->audit)},
+		.clock = o->guest || o->dry_run ? NULL : "",
+		.slot_fallback = o->slot_fallback,
+	};
+	struct buf error = BUF_INIT;
+
+	gate->alarms = alarms_open(loop, gate->commit, &places);
+	gate->drift = drift_open(loop, gate->apply, on_drift, gate, &error);
+	if (!gate->drift)
+		fatal("%s", buf_str(&error));
+}
+
 static void serve(const struct options *o, struct gate *gate, struct buf *error)
 {
 	static const int endings[] = {SIGTERM, SIGINT};
@@ -205,6 +237,7 @@ static void serve(const struct options *o, struct gate *gate, struct buf *error)
 
 	if (!control)
 		fatal("%s", buf_str(error));
+	watch(o, loop, gate);
 	for (size_t i = 0; i < 2; i++) {
 		ev_signal_init(&signals[i], on_signal, endings[i]);
 		ev_signal_start(loop, &signals[i]);
@@ -212,6 +245,8 @@ static void serve(const struct options *o, struct gate *gate, struct buf *error)
 	log_info("answering at %s", o->control);
 	ev_run(loop, 0);
 	gate_control_close(control);
+	drift_close(gate->drift);
+	alarms_close(gate->alarms);
 	for (size_t i = 0; i < 2; i++)
 		ev_signal_stop(loop, &signals[i]);
 }

@@ -110,33 +110,11 @@ static json_t *see_temperature(struct gate *g, const json_t *request, struct buf
 	return oper_temperature("/sys", error);
 }
 
-static json_t *new_alarm(const char *name, const char *says, const char *mend)
-{
-	return json_pack("{s:s s:s s:s}", "alarm", name, "says", says, "mend", mend);
-}
-
 static json_t *see_alarms(struct gate *g, const json_t *request, struct buf *error)
 {
-	json_t *rows = json_array();
-	const char *closed = commit_closed(g->commit);
-	struct unconfirmed u;
-
 	(void)request;
 	(void)error;
-	if (closed)
-		json_array_append_new(rows,
-				      new_alarm("forwarding closed", closed,
-						"mend the config and commit, or 'rollback N' to an "
-						"older one and commit"));
-	if (commit_waiting(g->commit, &u)) {
-		struct buf says = BUF_INIT;
-		buf_printf(&says, "revision %u is undone in %lld seconds", u.number,
-			   (long long)(u.deadline_s - time(NULL)));
-		json_array_append_new(rows, new_alarm("commit not confirmed", buf_str(&says),
-						      "'confirm' keeps it"));
-		buf_free(&says);
-	}
-	return rows;
+	return alarms_rows(g->alarms);
 }
 
 #define AUDIT_ROWS 1000 /* shown */

@@ -30,9 +30,11 @@
 #ifndef GATEPOST_GATEWAY_VERBS_H
 #define GATEPOST_GATEWAY_VERBS_H
 
+#include "gateway/alarm.h"
 #include "gateway/announce.h"
 #include "gateway/audit.h"
 #include "gateway/commit.h"
+#include "gateway/drift.h"
 #include "gateway/lock.h"
 
 #include <jansson.h>
@@ -49,6 +51,8 @@ struct gate {
 	const char *release;  /* NAME=VALUE lines about the image */
 	struct announcer *announcer;
 	struct audit *audit;
+	struct alarms *alarms;
+	struct drift *drift;
 	struct edit_lock lock;
 };
 

@@ -55,6 +55,11 @@ void netlink_close(struct netlink *nl)
 	free(nl);
 }
 
+uint32_t netlink_port(const struct netlink *nl)
+{
+	return mnl_socket_get_portid(nl->socket);
+}
+
 uint32_t netlink_seq(struct netlink *nl)
 {
 	/* 0 stands for messages that nobody asked for. */

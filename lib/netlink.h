@@ -22,6 +22,9 @@ struct netlink;
 struct netlink *netlink_open(int bus, struct buf *error);
 void netlink_close(struct netlink *nl);
 
+/* The kernel's number of this socket: who sent what is told of by notification. */
+uint32_t netlink_port(const struct netlink *nl);
+
 /* A number for the next message; each is used once. */
 uint32_t netlink_seq(struct netlink *nl);
 
