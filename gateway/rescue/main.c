@@ -206,6 +206,7 @@ int main(int argc, char **argv)
 	log_info("answering at %s", socket_path);
 	for (;;) {
 		int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		listen_open_to_logins(socket_path); /* a commit may have made the group meanwhile */
 		if (fd >= 0)
 			serve_one(&r, fd);
 		else if (errno != EINTR && errno != ECONNABORTED)
