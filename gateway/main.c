@@ -190,6 +190,8 @@ static struct apply *open_apply(const struct options *o, struct buf *error)
 				.admin_home = o->guest || o->dry_run ? NULL : "/config/admin",
 				.admin_hash =
 					o->guest || o->dry_run ? NULL : "/config/system/admin.hash",
+				.admin_keys =
+					o->guest || o->dry_run ? NULL : "/config/system/admin.keys",
 				.shell = "/usr/libexec/gatepost/session",
 			},
 	};

@@ -19,8 +19,7 @@
 /* Putting off thousands makes a PROGRESS each: no faster than spool takes them. */
 #define DRAIN_UNCONFIRMED_MAX 2048
 
-static struct destination **table; /* chained, a power of two */
-static size_t table_size, count;
+static struct table destinations;
 
 /* --- busy or idle --- */
 
@@ -60,50 +59,24 @@ static void make_idle(struct destination *d)
 
 /* --- finding --- */
 
-static void table_grow(void)
-{
-	struct destination **old = table;
-	size_t size = table_size;
-
-	if (count < table_size)
-		return;
-	table_size = size ? 2 * size : 256;
-	table = calloc(table_size, sizeof(struct destination *));
-	if (!table)
-		abort();
-	for (size_t i = 0; i < size; i++)
-		for (struct destination *d = old[i], *next; d; d = next) {
-			struct destination **slot = &table[d->hash & (table_size - 1)];
-
-			next = d->hash_next;
-			d->hash_next = *slot;
-			*slot = d;
-		}
-	free(old);
-}
-
 struct destination *destination_get(const char *domain, const char *pool)
 {
 	uint32_t hash = route_hash(domain) ^ route_hash(pool) * 31;
 	size_t domain_size = strlen(domain) + 1, pool_size = strlen(pool) + 1;
 
-	for (struct destination *d = table_size ? table[hash & (table_size - 1)] : NULL; d;
-	     d = d->hash_next)
-		if (d->hash == hash && strcmp(d->domain, domain) == 0 && strcmp(d->pool, pool) == 0)
+	for (struct table_node *n = table_first(&destinations, hash); n; n = table_next(n)) {
+		struct destination *d = (struct destination *)n;
+		if (strcmp(d->domain, domain) == 0 && strcmp(d->pool, pool) == 0)
 			return d;
+	}
 	struct destination *d = calloc(1, sizeof(*d) + domain_size + pool_size);
 	if (!d)
 		abort();
-	d->hash = hash;
 	d->busy = &idle;
 	memcpy(d->domain, domain, domain_size);
 	d->paused = order_on(ORDER_DESTINATION, domain);
 	d->pool = memcpy(d->domain + domain_size, pool, pool_size);
-	table_grow();
-	count++;
-	struct destination **slot = &table[hash & (table_size - 1)];
-	d->hash_next = *slot;
-	*slot = d;
+	table_add(&destinations, &d->node, hash);
 	return d;
 }
 
@@ -114,12 +87,7 @@ static bool is_used(const struct destination *d)
 
 static void destroy(struct destination *d)
 {
-	struct destination **link = &table[d->hash & (table_size - 1)];
-
-	while (*link != d)
-		link = &(*link)->hash_next;
-	*link = d->hash_next;
-	count--;
+	table_remove(&destinations, &d->node);
 	if (share_waits(&d->busy->slot))
 		share_remove(&scheduler.slots, &d->busy->slot);
 	lane_leave(d);
@@ -140,11 +108,8 @@ void targets_release(struct targets *t)
 
 void destination_each(void (*fn)(struct destination *d, void *arg), void *arg)
 {
-	for (size_t i = 0; i < table_size; i++)
-		for (struct destination *d = table[i], *next; d; d = next) {
-			next = d->hash_next;
-			fn(d, arg);
-		}
+	TABLE_EACH (&destinations, n)
+		fn((struct destination *)n, arg);
 }
 
 void destination_touch(struct destination *d)

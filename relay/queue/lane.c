@@ -19,8 +19,7 @@ enum {
 	DAY_S = 86400,
 };
 
-static struct lane **table; /* chained, a power of two */
-static size_t table_size, count;
+static struct table lanes;
 
 uint32_t today(void)
 {
@@ -28,28 +27,6 @@ uint32_t today(void)
 }
 
 /* --- finding --- */
-
-static void table_grow(void)
-{
-	struct lane **old = table;
-	size_t size = table_size;
-
-	if (count < table_size)
-		return;
-	table_size = size ? 2 * size : 64;
-	table = calloc(table_size, sizeof(struct lane *));
-	if (!table)
-		abort();
-	for (size_t i = 0; i < size; i++)
-		for (struct lane *l = old[i], *next; l; l = next) {
-			struct lane **slot = &table[l->hash & (table_size - 1)];
-
-			next = l->hash_next;
-			l->hash_next = *slot;
-			*slot = l;
-		}
-	free(old);
-}
 
 static const struct config_pool *pool_of(const struct lane *l)
 {
@@ -83,49 +60,36 @@ static struct lane *lane_get(const char *provider, const char *pool)
 	uint32_t hash = route_hash(provider) ^ route_hash(pool) * 31;
 	size_t provider_size = strlen(provider) + 1, pool_size = strlen(pool) + 1;
 
-	for (struct lane *l = table_size ? table[hash & (table_size - 1)] : NULL; l;
-	     l = l->hash_next)
-		if (l->hash == hash && strcmp(l->provider, provider) == 0 &&
-		    strcmp(l->pool, pool) == 0)
+	for (struct table_node *n = table_first(&lanes, hash); n; n = table_next(n)) {
+		struct lane *l = (struct lane *)n;
+		if (strcmp(l->provider, provider) == 0 && strcmp(l->pool, pool) == 0)
 			return l;
+	}
 	struct lane *l = calloc(1, sizeof(*l) + provider_size + pool_size);
 	if (!l)
 		abort();
-	l->hash = hash;
 	memcpy(l->provider, provider, provider_size);
 	l->pool = memcpy(l->provider + provider_size, pool, pool_size);
 	ev_init(&l->timer, on_timer);
 	l->timer.data = l;
 	set_rules(l);
 	limits_init(&l->limits, &l->rules);
-	table_grow();
-	count++;
-	struct lane **slot = &table[hash & (table_size - 1)];
-	l->hash_next = *slot;
-	*slot = l;
+	table_add(&lanes, &l->node, hash);
 	return l;
 }
 
 void lane_each(void (*fn)(struct lane *l, void *arg), void *arg)
 {
-	for (size_t i = 0; i < table_size; i++)
-		for (struct lane *l = table[i], *next; l; l = next) {
-			next = l->hash_next;
-			fn(l, arg);
-		}
+	TABLE_EACH (&lanes, n)
+		fn((struct lane *)n, arg);
 }
 
 static void tidy(struct lane *l, void *arg)
 {
-	struct lane **link = &table[l->hash & (table_size - 1)];
-
 	(void)arg;
 	if (l->refs || l->session_count || !limits_blank(&l->limits, clock_steady_ms()))
 		return;
-	while (*link != l)
-		link = &(*link)->hash_next;
-	*link = l->hash_next;
-	count--;
+	table_remove(&lanes, &l->node);
 	ev_timer_stop(scheduler.loop, &l->timer);
 	free(l->why);
 	free(l);

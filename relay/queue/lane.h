@@ -14,9 +14,8 @@
 #include "relay/queue/scheduler.h"
 
 struct lane {
-	struct lane *hash_next;
-	uint32_t hash;
-	unsigned refs; /* destinations */
+	struct table_node node; /* first */
+	unsigned refs;          /* destinations */
 	struct limits limits;
 	struct limits_rules rules;
 	unsigned messages_max; /* by one connection */

@@ -58,43 +58,20 @@ struct account *account_next(const struct account *after)
 
 /* --- mails --- */
 
-static struct mail **table; /* chained, a power of two */
-static size_t table_size, count;
+static struct table mails;
 
-static struct mail **slot_of(uint64_t id)
+static uint32_t hash_of(uint64_t id)
 {
-	return &table[(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (table_size - 1)];
-}
-
-static void table_grow(void)
-{
-	struct mail **old = table;
-	size_t size = table_size;
-
-	if (count < table_size)
-		return;
-	table_size = size ? 2 * size : 256;
-	table = calloc(table_size, sizeof(struct mail *));
-	if (!table)
-		abort();
-	for (size_t i = 0; i < size; i++)
-		for (struct mail *m = old[i], *next; m; m = next) {
-			struct mail **slot = slot_of(m->id);
-
-			next = m->hash_next;
-			m->hash_next = *slot;
-			*slot = m;
-		}
-	free(old);
+	return (uint32_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 struct mail *mail_find(uint64_t id)
 {
-	struct mail *m = table_size ? *slot_of(id) : NULL;
+	struct table_node *n = table_first(&mails, hash_of(id));
 
-	while (m && m->id != id)
-		m = m->hash_next;
-	return m;
+	while (n && ((struct mail *)n)->id != id)
+		n = table_next(n);
+	return (struct mail *)n;
 }
 
 static void take_recipients(struct mail *m, const struct envelope *e)
@@ -136,22 +113,13 @@ struct mail *mail_add(struct envelope *e, const struct place *place)
 	m->flags = e->flags;
 	m->rcpt_count = (uint16_t)e->recipient_count;
 	take_recipients(m, e);
-	table_grow();
-	struct mail **slot = slot_of(m->id);
-	m->hash_next = *slot;
-	*slot = m;
-	count++;
+	table_add(&mails, &m->node, hash_of(m->id));
 	return m;
 }
 
 void mail_free(struct mail *m)
 {
-	struct mail **link = slot_of(m->id);
-
-	while (*link != m)
-		link = &(*link)->hash_next;
-	*link = m->hash_next;
-	count--;
+	table_remove(&mails, &m->node);
 	m->account->mails--;
 	for (uint16_t i = 0; i < m->rcpt_count; i++)
 		rcpt_set_reply(&m->rcpts[i], "");
@@ -161,16 +129,13 @@ void mail_free(struct mail *m)
 
 size_t mail_count(void)
 {
-	return count;
+	return mails.count;
 }
 
 void mail_each(void (*fn)(struct mail *m, void *arg), void *arg)
 {
-	for (size_t i = 0; i < table_size; i++)
-		for (struct mail *m = table[i], *next; m; m = next) {
-			next = m->hash_next;
-			fn(m, arg);
-		}
+	TABLE_EACH (&mails, n)
+		fn((struct mail *)n, arg);
 }
 
 struct envelope *mail_envelope(const struct mail *m)

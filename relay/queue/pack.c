@@ -1,88 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/queue/pack.h"
 
+#include "lib/table.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 struct profile {
-	struct profile *next;
-	uint32_t hash, refs, len;
+	struct table_node node; /* first */
+	uint32_t refs, len;
 	unsigned char bytes[]; /* an encoded envelope without what is a message's own */
 };
 
-static struct profile **table; /* chained, a power of two */
-static size_t table_size, count;
+static struct table profiles;
 
 size_t profile_count(void)
 {
-	return count;
+	return profiles.count;
 }
 
 /* --- profiles --- */
 
-static uint32_t hash_of(const char *bytes, size_t n)
-{
-	uint32_t h = UINT32_C(2166136261); /* FNV-1a */
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)bytes[i]) * UINT32_C(16777619);
-	return h;
-}
-
-static void table_grow(void)
-{
-	struct profile **old = table;
-	size_t size = table_size;
-
-	if (count < table_size)
-		return;
-	table_size = size ? 2 * size : 64;
-	table = calloc(table_size, sizeof(struct profile *));
-	if (!table)
-		abort();
-	for (size_t i = 0; i < size; i++)
-		for (struct profile *p = old[i], *next; p; p = next) {
-			struct profile **slot = &table[p->hash & (table_size - 1)];
-
-			next = p->next;
-			p->next = *slot;
-			*slot = p;
-		}
-	free(old);
-}
-
 static struct profile *profile_get(const struct buf *bytes)
 {
-	uint32_t hash = hash_of(bytes->data, bytes->len);
+	uint32_t hash = table_hash(bytes->data, bytes->len);
 
-	for (struct profile *p = table_size ? table[hash & (table_size - 1)] : NULL; p; p = p->next)
-		if (p->hash == hash && p->len == bytes->len &&
-		    memcmp(p->bytes, bytes->data, bytes->len) == 0) {
+	for (struct table_node *n = table_first(&profiles, hash); n; n = table_next(n)) {
+		struct profile *p = (struct profile *)n;
+		if (p->len == bytes->len && memcmp(p->bytes, bytes->data, bytes->len) == 0) {
 			p->refs++;
 			return p;
 		}
+	}
 	struct profile *p = malloc(sizeof(*p) + bytes->len);
 	if (!p)
 		abort();
-	*p = (struct profile){.hash = hash, .refs = 1, .len = (uint32_t)bytes->len};
+	*p = (struct profile){.refs = 1, .len = (uint32_t)bytes->len};
 	memcpy(p->bytes, bytes->data, bytes->len);
-	table_grow();
-	count++;
-	p->next = table[hash & (table_size - 1)];
-	table[hash & (table_size - 1)] = p;
+	table_add(&profiles, &p->node, hash);
 	return p;
 }
 
 void profile_release(struct profile *p)
 {
-	struct profile **link = &table[p->hash & (table_size - 1)];
-
 	if (--p->refs)
 		return;
-	while (*link != p)
-		link = &(*link)->next;
-	*link = p->next;
-	count--;
+	table_remove(&profiles, &p->node);
 	free(p);
 }
 

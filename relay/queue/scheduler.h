@@ -21,6 +21,7 @@
 #ifndef GATEPOST_RELAY_QUEUE_SCHEDULER_H
 #define GATEPOST_RELAY_QUEUE_SCHEDULER_H
 
+#include "lib/table.h"
 #include "relay/deliver/client.h"
 #include "relay/deliver/outcomes.h"
 #include "relay/deliver/ramp.h"
@@ -92,8 +93,8 @@ struct parcel {
 };
 
 struct mail {
+	struct table_node node; /* first */
 	uint64_t id;
-	struct mail *hash_next;
 	struct place place;
 	uint64_t accepted_ms;
 	struct account *account;
@@ -146,9 +147,8 @@ struct busy {
 };
 
 struct destination {
-	struct destination *hash_next;
-	uint32_t hash;
-	size_t parcels; /* all that lead here */
+	struct table_node node; /* first */
+	size_t parcels;         /* all that lead here */
 	struct busy *busy;
 	unsigned ahead; /* CHOSEN, PREPARING, PREPARED */
 	struct session *sessions;

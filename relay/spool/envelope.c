@@ -227,7 +227,9 @@ static const char *get_recipient(struct wire *w, struct recipient *r)
 
 static const char *get_envelope(struct wire *w, struct envelope *e)
 {
-	if (wire_u8(w) != ENVELOPE_VERSION)
+	uint8_t version = wire_u8(w);
+
+	if (version != ENVELOPE_VERSION && version != 1)
 		return "its version is not one that this program reads";
 	e->id = wire_u64(w);
 	e->accepted_ms = wire_u64(w);
@@ -238,7 +240,11 @@ static const char *get_envelope(struct wire *w, struct envelope *e)
 	e->size = wire_u64(w);
 	e->client = wire_addr(w);
 	for (size_t i = 0; i < COUNT(texts); i++) {
-		const char *fault = get_text(w, e, &texts[i]);
+		/* What came before messages had campaign and tags. */
+		bool missing =
+			version == 1 && (texts[i].offset == offsetof(struct envelope, tags) ||
+					 texts[i].offset == offsetof(struct envelope, campaign));
+		const char *fault = missing ? NULL : get_text(w, e, &texts[i]);
 
 		if (fault)
 			return fault;

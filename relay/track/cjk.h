@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Shift_JIS, EUC-JP, EUC-KR, GBK and Big5, as the Encoding standard has them (§10-§14): characters
- * of two bytes, found by a pointer into an index.
+ * Shift_JIS, EUC-JP, EUC-KR, GBK and Big5, as the Encoding standard has them (§10 to §14):
+ * characters of two bytes, found by a pointer into an index.
  *
  * Left out, so that text with them is not understood: EUC-JP's JIS X 0212, GB18030's four bytes,
  * Big5's pairs of a letter and a mark.

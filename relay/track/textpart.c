@@ -104,19 +104,23 @@ static bool is_unsubscribe(const struct tracking *t, const struct buf *url)
 	return false;
 }
 
+/* Of this message's host by its looks, of another one of ours because it opens. */
 static bool is_ours(const struct tracking *t, const struct buf *url)
 {
 	enum token_kind kind;
-	const char *token, *s = buf_str(url);
+	const char *text, *s = buf_str(url);
 	size_t start, end, n;
+	struct token token;
+	char host[256];
 
 	if (!t->o->host || !url_host(s, url->len, &start, &end))
 		return false;
-	if (end - start != strlen(t->o->host) ||
-	    strncasecmp(s + start, t->o->host, end - start) != 0)
+	size_t path = end + strcspn(s + end, "/");
+	if (!token_path(s + path, url->len - path, &kind, &text, &n) || end - start >= sizeof(host))
 		return false;
-	end += strcspn(s + end, "/");
-	return token_path(s + end, url->len - end, &kind, &token, &n);
+	memcpy(host, s + start, end - start);
+	host[end - start] = '\0';
+	return strcasecmp(host, t->o->host) == 0 || token_open(t->o->ring, host, text, n, &token);
 }
 
 static bool seal(const struct tracking *t, enum token_kind kind, uint32_t link, const char *url,

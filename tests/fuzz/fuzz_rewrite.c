@@ -61,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 				  .key_id = 1,
 				  .foreign_signed = true,
 				  .seven_bit = bytes[0] & 1,
-				  .one_click = bytes[0] & 2};
+				  .one_click = bytes[0] & 2,
+				  .address = "bob@b.example"};
 	as_accepted(bytes + 1, n - 1, &in);
 	track_rewrite(buf_str(&in), in.len, &o, &once, &first);
 	must(has_sealed_part(&in) || !transfer_lines_too_long(buf_str(&once), once.len));

@@ -72,6 +72,7 @@ def _gate(tmp_path):
         assert gate.commit(SITE.replace("gw1", "gw3"), comment="third")["ok"]
     gate.socket.unlink(missing_ok=True)
     yield gate
+    gate.stop()  # where a test brought it back
 
 
 @pytest.fixture(name="rescue")

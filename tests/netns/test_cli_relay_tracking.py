@@ -16,6 +16,14 @@ from tests.netns.test_cli_relay_queue import LAB, config_of
 
 
 
+TRACKING = "tracking { host t.example.net; expire 30; }\n"
+TRACK = """track {
+    clicks-text; on-request; foreign-signed; host t.acme.example;
+    sender-domain dept.acme.example { host t.dept.example; }
+    campaign "all the year"; tag [ news "two words" ];
+}"""
+
+
 @pytest.fixture(name="site")
 def _site(tmp_path):
     zones = {"b.example": "@ MX 10 mx\nmx A 127.0.0.1\n"}
@@ -23,7 +31,7 @@ def _site(tmp_path):
     with Dns(zones) as dns, Sink() as sink:
         config = config_of(relay, LAB.format(dns=dns, sink=sink)).replace(
             'from "*@acme.example";', 'from "*@acme.example"; sign { domain acme.example; '
-            'selector g1; dkim; domainkeys; }')
+            'selector g1; dkim; domainkeys; } ' + TRACK).replace("relay {", "relay {\n" + TRACKING)
         with Gate(tmp_path / "gate", config=config, options=["--lab"]) as gate:
             relay.config_path = gate.run / "relay.json"
             relay.write_config = lambda: None  # gatepostd has written it
@@ -93,6 +101,19 @@ def check_domainkeys(data, records):
     """ % ", ".join(f"'{k}' => '{v}'" for k, v in records.items())
     out = subprocess.run(["perl", "-e", script], input=data, capture_output=True, check=True)
     assert b"Mail::DKIM::DkSignature=pass" in out.stdout, (out.stdout, out.stderr)
+
+
+def test_what_is_committed_is_what_the_relay_does(site):
+    gate, relay, sink = site
+    gate.do("request relay key make acme.example g1")
+    with smtplib.SMTP("127.0.0.1", relay.port("smtp")) as smtp:
+        smtp.sendmail("joe@acme.example", ["x@b.example"],
+                      "From: joe@acme.example\r\nX-Gatepost-Track: opens=yes\r\n"
+                      "Content-Type: text/html\r\n\r\n<p>hello\r\n")
+    (mail,) = sink.wait(1)
+    assert b"http://t.acme.example/o/" in mail.data
+    row = wait_for("an event", lambda: [r for r in relay.events() if r["event"] == "received"])[0]
+    assert (row["campaign"], row["tags"]) == ("all the year", "news,two words")
 
 
 def test_a_key_is_never_replaced_and_bad_names_are_told(site):

@@ -46,6 +46,30 @@ static void an_event_comes_back_as_it_was(void **state)
 	buf_free(&b);
 }
 
+/* Of a journal that an older version wrote: it had no tags. */
+static void one_without_tags_is_read(void **state)
+{
+	(void)state;
+	struct event e = example(), back;
+	struct buf b = BUF_INIT;
+	char tags[] = "TAGS";
+
+	e.tags = tags;
+	event_encode(&e, &b);
+	char *at = memmem(b.data, b.len, tags, 4);
+	assert_non_null(at);
+	size_t begin = (size_t)(at - b.data) - 4;
+	memmove(b.data + begin, b.data + begin + 8, b.len - begin - 8);
+	b.len -= 8;
+	b.data[0] = 1;
+	assert_true(event_decode(b.data, b.len, &back));
+	assert_string_equal(back.tags, "");
+	assert_string_equal(back.url, e.url);
+	assert_int_equal(back.took_ms, 12);
+	event_clear(&back);
+	buf_free(&b);
+}
+
 static void damaged_events_are_refused_or_sound(void **state)
 {
 	(void)state;
@@ -106,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_event_comes_back_as_it_was),
+		cmocka_unit_test(one_without_tags_is_read),
 		cmocka_unit_test(damaged_events_are_refused_or_sound),
 		cmocka_unit_test(long_texts_are_cut_rather_than_lost),
 		cmocka_unit_test(kinds_have_names),

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,6 +424,33 @@ static void an_unfinished_transaction_is_followed_again(void **state)
 	assert_int_equal(rows_of(t, "{\"verb\":\"log\"}"), 4);
 }
 
+static void a_store_of_version_1_goes_on(void **state)
+{
+	struct place *t = *state;
+	sqlite3 *db;
+
+	a_story(t, 1, "acme", "bob@example.org");
+	follow(t);
+	stop(t);
+	assert_int_equal(sqlite3_open("events.db", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "ALTER TABLE events DROP COLUMN tags;"
+				      "PRAGMA user_version = 1",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	start(t);
+	happen(t,
+	       &(struct event){.kind = EVENT_REJECTED, .time_ms = NOW_MS + 9, .tags = "news,vip"});
+	follow(t);
+	json_t *answer = ask(t, "{\"verb\":\"log\"}");
+	assert_int_equal(json_array_size(json_object_get(answer, "rows")), 5);
+	assert_string_equal(field(answer, 3, "tags"), "news,vip");
+	assert_null(field(answer, 0, "tags"));
+	json_decref(answer);
+	assert_int_equal(faccessat(t->dir, "events.db.corrupt", F_OK, 0), -1);
+}
+
 static void overwrite(struct place *t, off_t from, size_t n)
 {
 	int fd = openat(t->dir, "events.db", O_WRONLY);
@@ -629,6 +657,7 @@ int main(void)
 		TEST(a_flood_of_hits_is_one_row_with_a_count),
 		TEST(what_is_told_late_does_not_change_the_order),
 		TEST(an_unfinished_transaction_is_followed_again),
+		TEST(a_store_of_version_1_goes_on),
 		TEST(a_corrupt_store_is_set_aside_and_made_anew_from_the_journal),
 		TEST(a_damaged_event_is_counted_and_passed),
 		TEST(a_store_that_fails_is_tried_again),

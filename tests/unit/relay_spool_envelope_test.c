@@ -27,6 +27,8 @@ static struct envelope *example(void)
 	envelope_set(&e->message_id, "<1@acme.example>");
 	envelope_set(&e->pool, "certified");
 	envelope_set(&e->track_host, "t.example.net");
+	envelope_set(&e->campaign, "spring");
+	envelope_set(&e->tags, "news,vip");
 	envelope_set(&e->sign_domain, "acme.example");
 	envelope_set(&e->sign_selector, "g1");
 	envelope_add_recipient(e, "a@b.example");
@@ -56,6 +58,36 @@ static void assert_round_trip(const struct envelope *e)
 	envelope_free(back);
 	buf_free(&one);
 	buf_free(&two);
+}
+
+/* A record of a queue that an older version wrote. */
+static void one_without_campaign_and_tags_is_read(void **state)
+{
+	struct envelope *e = example();
+	struct buf b = BUF_INIT;
+	const char *reason = NULL;
+
+	(void)state;
+	envelope_set(&e->campaign, "CAMPAIGN");
+	envelope_set(&e->tags, "TAGS");
+	envelope_encode(e, &b);
+	/* A text is its length in four bytes, and its bytes. */
+	char *at = memmem(b.data, b.len, "CAMPAIGN", 8);
+	assert_non_null(at);
+	size_t begin = (size_t)(at - b.data) - 4, n = 4 + 8 + 4 + 4;
+	memmove(b.data + begin, b.data + begin + n, b.len - begin - n);
+	b.len -= n;
+	b.data[0] = 1;
+	struct envelope *back = envelope_decode(b.data, b.len, &reason);
+	assert_non_null(back);
+	assert_string_equal(back->track_host, "t.example.net");
+	assert_string_equal(back->campaign, "");
+	assert_string_equal(back->tags, "");
+	assert_string_equal(back->sign_domain, "acme.example");
+	assert_int_equal(back->recipient_count, 2);
+	envelope_free(back);
+	envelope_free(e);
+	buf_free(&b);
 }
 
 static const char *refusal(const struct envelope *e)
@@ -316,6 +348,7 @@ static void what_is_no_message_id_parses_to_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_without_campaign_and_tags_is_read),
 		cmocka_unit_test(an_envelope_comes_back_as_it_was),
 		cmocka_unit_test(every_truncation_is_refused_with_a_reason),
 		cmocka_unit_test(every_damaged_byte_gives_a_reason_or_a_sound_envelope),

@@ -84,6 +84,13 @@ static void nothing_is_tracked_twice(void **state)
 	assert_string_equal(once.data, twice.data);
 	assert_int_equal(r.links[0].verdict, TRACK_ALREADY);
 	track_report_free(&r);
+	/* Forwarded by another of our accounts, whose tracking host is another one. */
+	o.host = "click.other.example";
+	o.account = "other";
+	rewrite_with(once.data, once.len, &o, &twice, &r);
+	assert_string_equal(once.data, twice.data);
+	assert_int_equal(r.links[0].verdict, TRACK_ALREADY);
+	track_report_free(&r);
 	buf_free(&once);
 	buf_free(&twice);
 }
