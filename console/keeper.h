@@ -21,6 +21,7 @@ struct keeper_options {
 	const char *settings; /* file of settings.h; need not exist */
 	const char *host_key;
 	const char *dropbear; /* the SSH server */
+	const char *log;      /* where its syslog lines are taken (authlog.h) */
 	const char *root;     /* the stack's root directory; made when it is not there */
 	const char *user;     /* the stack's */
 };

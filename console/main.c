@@ -41,6 +41,7 @@ static const struct {
 	{{"settings", 1, NULL, 's'}, "FILE", "address, dhcp (/config/system/lan-port)"},
 	{{"host-key", 1, NULL, 'k'}, "FILE", "dropbear's (/config/system/ssh-host-key)"},
 	{{"dropbear", 1, NULL, 'd'}, "PATH", "the SSH server (/usr/sbin/dropbear)"},
+	{{"log", 1, NULL, 'l'}, "PATH", "the syslog socket that it finds (/dev/log)"},
 	{{"root", 1, NULL, 'r'}, "DIR", "an empty directory (/run/gatepost/empty)"},
 	{{"user", 1, NULL, 'u'}, "NAME", "who reads frames (gp-console)"},
 	{{"help", 0, NULL, 'h'}, "", "this list"},
@@ -79,6 +80,9 @@ static void parse_options(struct keeper_options *o, int argc, char **argv)
 			break;
 		case 'd':
 			o->dropbear = optarg;
+			break;
+		case 'l':
+			o->log = optarg;
 			break;
 		case 'r':
 			o->root = optarg;
@@ -126,6 +130,7 @@ int main(int argc, char **argv)
 		.settings = "/config/system/lan-port",
 		.host_key = "/config/system/ssh-host-key",
 		.dropbear = "/usr/sbin/dropbear",
+		.log = "/dev/log",
 		.root = "/run/gatepost/empty",
 		.user = "gp-console",
 	};

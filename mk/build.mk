@@ -39,6 +39,7 @@ LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 
 		       -lcrypt -lcap
 LIBS_gatepost-rescue := -ljansson
 LIBS_gatepost       := -lyang -ledit -ljansson -lz
+LIBS_gatepost-syslog :=
 LIBS_gatepost-console := -llwip -lmnl -lseccomp -lcap
 
 MAIN_gatepost-relay := relay/main.c
@@ -46,6 +47,7 @@ MAIN_gatepost-track := relay/track/main.c
 MAIN_gatepostd      := gateway/main.c
 MAIN_gatepost-rescue := gateway/rescue/main.c
 MAIN_gatepost       := cli/main.c
+MAIN_gatepost-syslog := gateway/syslog/main.c
 MAIN_gatepost-console := console/main.c
 
 USES_gatepost-relay := relay lib
@@ -53,11 +55,12 @@ USES_gatepost-track := relay lib
 USES_gatepostd      := gateway fwrules model lib
 USES_gatepost-rescue := gateway lib
 USES_gatepost       := cli model lib
+USES_gatepost-syslog := gateway lib
 USES_gatepost-console := console lib
 
 # A program whose main is not there yet is left out.
 PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost-rescue gatepost \
-	      gatepost-console,$(if $(wildcard $(MAIN_$(p))),$(p)))
+	gatepost-syslog gatepost-console,$(if $(wildcard $(MAIN_$(p))),$(p)))
 
 define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))

@@ -95,6 +95,8 @@ def test_a_laptop_gets_an_address_and_no_router(box):
 def test_the_first_password_opens_the_command_line_over_ssh(box):
     assert by_password(box, [], box.first_password, "admin@gatepost> ")
     assert "ermission denied" in by_password(box, [], "wrong-password", ".ermission denied")
+    for event in ("Password auth succeeded for 'admin'", "Bad password attempt for 'admin'"):
+        assert event in box.must("cat /var/log/console/current")
     # It has served: none is shown again.
     box.must("test -e /config/admin/.logged-in")
 
