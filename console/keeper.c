@@ -40,7 +40,7 @@ struct server {
 
 struct keeper {
 	const struct keeper_options *o;
-	struct console_settings settings;
+	struct lanport settings;
 	struct netlink *outside;
 	int signals;
 	int log; /* authlog.h; -1 */
@@ -72,11 +72,11 @@ static void read_settings(struct keeper *k)
 {
 	struct buf text = BUF_INIT, error = BUF_INIT;
 
-	settings_default(&k->settings);
-	if (!buf_read_file(&text, k->o->settings, CONSOLE_SETTINGS_MAX)) {
+	lanport_default(&k->settings);
+	if (!buf_read_file(&text, k->o->settings, LANPORT_FILE_MAX)) {
 		if (errno != ENOENT)
 			log_error("%s: %s", k->o->settings, strerror(errno));
-	} else if (!settings_parse(&k->settings, buf_str(&text), &error)) {
+	} else if (!lanport_parse(&k->settings, buf_str(&text), &error)) {
 		for (char *rest = NULL, *line = strtok_r(error.data, "\n", &rest); line;
 		     line = strtok_r(NULL, "\n", &rest))
 			log_error("%s: %s; left as it was", k->o->settings, line);

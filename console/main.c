@@ -111,10 +111,10 @@ _Noreturn static void be_stack(char **words)
 				  .user = words[5]};
 	uint8_t *m = o.sockets.mac;
 
-	settings_default(&o.settings);
+	lanport_default(&o.settings);
 	if (sscanf(words[1], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
 		   &m[5]) != MAC_LEN ||
-	    !settings_address(words[2], &o.settings.address))
+	    !lanport_address(words[2], &o.settings.address))
 		fatal("--stack is not for people");
 	o.settings.dhcp = !strcmp(words[3], "on");
 	for (int i = 0; i < FRAME_CLASSES; i++)

@@ -274,7 +274,10 @@ int main(int argc, char **argv)
 		fatal("cannot create %s: %s", o.run_dir, strerror(errno));
 	umask(077);
 
-	struct gate gate = {.services = o.services, .release = o.release, .lab = o.lab};
+	struct gate gate = {.services = o.services,
+			    .release = o.release,
+			    .lab = o.lab,
+			    .lanport = below(o.store, "system/lan-port")};
 	if (!(gate.model = model_open(o.yang, o.lab, &error)) ||
 	    !(gate.store = confstore_open(o.store, o.config, &error)) ||
 	    !(gate.apply = open_apply(&o, &error)))

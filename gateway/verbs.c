@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/verbs.h"
 
+#include "gateway/lanport_set.h"
 #include "gateway/sights.h"
 #include "lib/log.h"
 
@@ -364,6 +365,7 @@ static const struct verb verbs[] = {
 	{"lock", true, answer_lock},
 	{"unlock", true, answer_unlock},
 	{"break", true, answer_break},
+	{"lan-port", true, lanport_set},
 };
 
 const struct verb *verb_find(const char *name)

@@ -112,6 +112,15 @@ def test_scripts_get_answers_and_exit_statuses(box):
                           timeout=90).returncode == 2
 
 
+def test_the_ports_address_is_changed_from_the_command_line(box):
+    box.laptop.addr("eth0", "10.9.8.2/30")
+    for address in ("10.9.8.1", LAN):
+        length = "30" if address != LAN else "24"
+        box.must(f"gatepost request lan-port address {address}/{length}")
+        until(lambda a=address: "qemu" in box.laptop.run(
+            by_key(box, a, "show version"), check=False, timeout=90).stdout, 120)
+
+
 def test_nothing_of_the_console_is_where_the_site_is(box):
     assert "eth2" not in box.must("/usr/bin/ip -br link")
     assert LAN not in box.must("/usr/bin/ip addr")

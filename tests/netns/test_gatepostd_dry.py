@@ -323,6 +323,22 @@ def test_ssh_from_outside_is_served_only_while_somebody_may(gate):
     assert not mark.exists()
 
 
+def test_the_lan_port_is_set_beside_the_configuration(gate):
+    (gate.store / "system").mkdir()
+    file = gate.store / "system" / "lan-port"
+    assert gate.cli("show", "lan-port").stdout == "address 192.168.77.1/24\ndhcp on\n"
+    assert gate.cli("request", "lan-port", "dhcp", "off").returncode == 0
+    done = gate.cli("request", "lan-port", "address", "10.9.8.1/30")
+    assert done.stdout == "address 10.9.8.1/30\ndhcp off\n"
+    assert file.read_text() == done.stdout
+    before = gate.ask("config")["text"]
+    done = gate.cli("request", "lan-port", "address", "10.9.8.0/30")
+    assert done.returncode == 1
+    assert '"address 10.9.8.0/30": address takes an IPv4 address' in done.stdout + done.stderr
+    assert file.read_text() == "address 10.9.8.1/30\ndhcp off\n"
+    assert gate.ask("config")["text"] == before
+
+
 def test_time_servers_are_written_for_chrony(gate):
     assert not (gate.run / "chrony.conf").exists()
     assert gate.commit(SITE.replace("name-server", "ntp [ 192.0.2.1 2001:db8::1 ];\nname-server"))["ok"]
