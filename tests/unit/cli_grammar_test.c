@@ -57,8 +57,7 @@ static const struct {
 	{MODE_OPERATE, "show",
 	 "more is needed: configuration, interfaces, routes, neighbours, "
 	 "firewall, flows, services, log, version, boot, temperature, alarms, revisions, audit, "
-	 "revision, "
-	 "relay\n"},
+	 "revision, relay, lan-port\n"},
 	{MODE_OPERATE, "show configuration servers web1",
 	 "show configuration PATH...; servers; web1"},
 	{MODE_OPERATE, "ping", "more is needed: HOST\n"},
