@@ -2,6 +2,7 @@
 #include "gateway/lanport_set.h"
 
 #include "gateway/file.h"
+#include "gateway/runit.h"
 #include "gateway/services.h"
 #include "lib/lanport.h"
 
@@ -39,7 +40,7 @@ json_t *lanport_set(struct gate *g, const struct peer *peer, const json_t *reque
 		lanport_print(&s, &text);
 		ok = file_replace(g->lanport, text.data, text.len, 0644, &error);
 		if (ok && g->services)
-			services_tell(g->services, "console", 'h');
+			runit_tell(g->services, "console", 'h');
 	}
 	json_t *answer = ok ? json_pack("{s:b s:s s:b}", "ok", 1, "address",
 					prefix_format(&s.address, address), "dhcp", s.dhcp)

@@ -2,12 +2,12 @@
 #include "gateway/services.h"
 
 #include "gateway/file.h"
+#include "gateway/runit.h"
 #include "lib/addr.h"
 #include "lib/log.h"
 #include "model/model.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,26 +185,12 @@ static void bring_back(struct undo_file *f, mode_t mode)
 
 /* ---- services ---- */
 
-/* Sends runsv one command letter. False when no runsv holds the service. */
-bool services_tell(const char *folder, const char *service, char command)
-{
-	struct buf path = BUF_INIT;
-
-	buf_printf(&path, "%s/%s/supervise/control", folder, service);
-	int fd = open(buf_str(&path), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	bool told = fd >= 0 && write(fd, &command, 1) == 1;
-	if (fd >= 0)
-		close(fd);
-	buf_free(&path);
-	return told;
-}
-
 /* A program whose settings went away is ended; its service waits until there are some again. */
 static bool tell(const char *folder, const struct output *o, bool has_settings)
 {
 	if (!folder || !o->service)
 		return true;
-	return services_tell(folder, o->service, has_settings ? o->changed : 't');
+	return runit_tell(folder, o->service, has_settings ? o->changed : 't');
 }
 
 /* ---- apply, undo ---- */

@@ -43,8 +43,6 @@ void services_chrony_conf(const struct lyd_node *conf, struct buf *out);
 /* "on" while `system ssh allow` names somebody: what the ssh service waits for. */
 void services_ssh_conf(const struct lyd_node *conf, struct buf *out);
 
-/* Sends runsv one command letter (runsv(8)). False when no runsv holds the service. */
-bool services_tell(const char *folder, const char *service, char command);
 /* dnsmasq's whole configuration; "" when the DMZ gets no DNS from the box. */
 void services_dns_conf(const struct lyd_node *conf, struct buf *out);
 /* The receivers of log lines, one a line: for gatepost-syslog. */

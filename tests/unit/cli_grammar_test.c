@@ -56,9 +56,8 @@ static const struct {
 	{MODE_CONFIGURE, "rename servers web1 to web2", "rename PATH...; servers; web1; to; web2"},
 	{MODE_OPERATE, "show",
 	 "more is needed: configuration, interfaces, routes, neighbours, "
-	 "firewall, flows, services, version, boot, temperature, alarms, revisions, audit, "
-	 "revision, "
-	 "relay\n"},
+	 "firewall, flows, services, log, version, boot, temperature, alarms, revisions, audit, "
+	 "revision, relay, lan-port\n"},
 	{MODE_OPERATE, "show configuration servers web1",
 	 "show configuration PATH...; servers; web1"},
 	{MODE_OPERATE, "ping", "more is needed: HOST\n"},
