@@ -66,7 +66,8 @@ static const struct {
 	{MODE_OPERATE, "ping show", "ping HOST [count COUNT]; HOST=show"},
 	{MODE_OPERATE, "configure now", "\"now\": nothing may follow here\n"},
 	{MODE_OPERATE, "set system",
-	 "\"set\": not known here; known: show, request, system, ping, traceroute, capture, test, "
+	 "\"set\": not known here; known: show, request, monitor, system, ping, traceroute, "
+	 "capture, test, "
 	 "configure, "
 	 "load, rollback, confirm, help, exit, quit\n"},
 	{MODE_OPERATE, "rollback 3", "\"3\": not known here; known: now\n"},
