@@ -10,15 +10,22 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where complaints go while an output is collected; NULL: standard error. */
+static struct buf *collected;
+
 void cli_say(const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (collected) {
+		buf_vprintf(collected, fmt, ap);
+	} else {
+		fflush(stdout);
+		vfprintf(stderr, fmt, ap);
+		fflush(stderr);
+	}
 	va_end(ap);
-	fflush(stderr);
 }
 
 json_t *cli_request(struct cli *cli, json_t *request)
@@ -129,7 +136,8 @@ static int run(struct cli *cli, const struct args *args, const struct pipes *pip
 	return args->command->run(cli, args);
 }
 
-static int run_words(struct cli *cli, struct words *words)
+/* out NULL: to the screen, a screenful at a time. */
+static int run_words(struct cli *cli, unsigned mode, struct words *words, struct buf *out)
 {
 	struct buf error = BUF_INIT;
 	struct pipes pipes;
@@ -139,18 +147,33 @@ static int run_words(struct cli *cli, struct words *words)
 
 	buf_clear(&cli->out);
 	if (pipes_read(words->list, &count, words->count, &pipes, &error) &&
-	    grammar_match(cli->grammar, cli->mode, words->list, count, &args, &error) &&
+	    grammar_match(cli->grammar, mode, words->list, count, &args, &error) &&
 	    resolve_run(cli, &args, &error) && pipes_fit(&pipes, args.command)) {
 		status = run(cli, &args, &pipes);
-		if (pipes_filter(&cli->out, words->list, pipes.filters, words->count, &error))
-			output_show(&cli->out, cli->interactive && !pipes.no_more);
-		else
+		if (!pipes_filter(&cli->out, words->list, pipes.filters, words->count, &error))
 			status = CLI_USAGE;
+		else if (out)
+			buf_append(out, cli->out.data, cli->out.len);
+		else
+			output_show(&cli->out, cli->interactive && !pipes.no_more);
 	}
 	if (error.len)
 		cli_say("%s", buf_str(&error));
 	buf_free(&error);
 	return status;
+}
+
+void cli_collect(struct cli *cli, const char *line, struct buf *out)
+{
+	struct words words = {0};
+	struct buf error = BUF_INIT;
+
+	collected = out;
+	if (words_split(&words, line, &error))
+		run_words(cli, MODE_OPERATE, &words, out);
+	collected = NULL;
+	words_free(&words);
+	buf_free(&error);
 }
 
 /* Every command stands in the box's audit log, whatever comes of it. */
@@ -174,7 +197,7 @@ int cli_line(struct cli *cli, const char *line)
 		status = CLI_USAGE;
 	} else if (words.count) {
 		tell_audit(cli, line);
-		status = run_words(cli, &words);
+		status = run_words(cli, cli->mode, &words, NULL);
 	}
 	words_free(&words);
 	buf_free(&error);

@@ -61,6 +61,9 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Runs one line, pipes and all; returns its exit status. An empty line does nothing. */
 int cli_line(struct cli *cli, const char *line);
 
+/* Runs one command of MODE_OPERATE; what it would print and complain of goes to out instead. */
+void cli_collect(struct cli *cli, const char *line, struct buf *out);
+
 /*
  * Asks gatepostd; when it is down, the store's keeper, which answers what can be done on the store
  * and sets "offline" in each answer. Always an object with "ok". Takes the reference to request.

@@ -17,6 +17,7 @@ enum { AWAIT_MS = 100 };
 
 struct client {
 	const char *path;
+	bool single;
 	int fd;               /* -1 while there is no connection */
 	unsigned connections; /* made so far */
 	struct buf in;
@@ -29,13 +30,14 @@ void client_interrupt(void)
 	interrupted = 1;
 }
 
-struct client *client_new(const char *path)
+struct client *client_new(const char *path, bool single)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
 	c->path = path;
+	c->single = single;
 	c->fd = -1;
 	return c;
 }
@@ -47,7 +49,7 @@ unsigned client_connection(const struct client *c)
 
 struct client *client_beside(const struct client *c)
 {
-	return client_new(c->path);
+	return client_new(c->path, c->single);
 }
 
 static void disconnect(struct client *c)
@@ -202,6 +204,8 @@ json_t *client_ask(struct client *c, json_t *request, client_output output, void
 				     : unreachable(c, strerror(errno));
 		disconnect(c);
 	}
+	if (c->single)
+		disconnect(c);
 	buf_free(&line);
 	return answer;
 }

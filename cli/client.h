@@ -13,8 +13,9 @@
 
 struct client;
 
-/* Does not connect yet. path must outlive it. */
-struct client *client_new(const char *path);
+/* Does not connect yet. path must outlive it. single: who answers there takes one question a
+ * connection. */
+struct client *client_new(const char *path, bool single);
 void client_free(struct client *c);
 /* Which connection this is: another number after each new one. 0: none yet. */
 unsigned client_connection(const struct client *c);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/commands.h"
 
+#include "cli/certificate.h"
 #include "cli/cli.h"
 #include "cli/commit.h"
 #include "cli/edit.h"
 #include "cli/load.h"
+#include "cli/monitor.h"
 #include "cli/queue.h"
 #include "cli/relay.h"
+#include "cli/rescue.h"
 #include "cli/show.h"
+#include "cli/support.h"
 #include "cli/tools.h"
 #include "cli/tracking.h"
 
@@ -35,6 +39,8 @@ const struct command commands[] = {
 	{"show flows [server SERVER] [limit COUNT]", "Connections, those that moved most first",
 	 OPERATE, show_rows},
 	{"show services", "Programs that should run", OPERATE, show_rows},
+	{"show log", "What a program wrote into its log (gatepostd's)", OPERATE, show_log},
+	{"show log SERVICE [limit COUNT]", "What a program wrote into its log", OPERATE, show_log},
 	{"show version", "Software, kernel, time since boot", OPERATE, show_version},
 	{"show boot", "How the box came up: kernel, disks", OPERATE, show_rows},
 	{"show temperature", "How warm the box is", OPERATE, show_rows},
@@ -69,6 +75,17 @@ const struct command commands[] = {
 	{"show relay suppressions [account ACCOUNT] [address ADDRESS] [limit COUNT]",
 	 "Who wants no mail of which account", OPERATE, show_relay_suppressions},
 	{"request", "Have something done", OPERATE, NULL},
+	{"request support", "One archive for whoever helps, without secrets", OPERATE,
+	 request_support},
+	{"request support FILE", "The same into a file ('-': to standard output)", OPERATE,
+	 request_support},
+	{"request service", "A program of the box", OPERATE, NULL},
+	{"request service restart", "End a program and start it anew", OPERATE, NULL},
+	{"request service restart SERVICE", "End it and start it anew", OPERATE, request_restart},
+	{"request reboot [confirmed]", "Start the box anew", OPERATE, request_power},
+	{"request poweroff [confirmed]", "Switch the box off", OPERATE, request_power},
+	{"request factory-reset [confirmed]", "Make the box what it was when it came", OPERATE,
+	 request_power},
 	{"request lock", "The lock of who edits the config", OPERATE, NULL},
 	{"request lock break", "Take the edit lock from who holds it", OPERATE, edit_break_lock},
 	{"request relay", "Have the relay do something", OPERATE, NULL},
@@ -118,6 +135,25 @@ const struct command commands[] = {
 	 request_relay_key},
 	{"request relay key make DOMAIN SELECTOR ed25519", "Ed25519, beside an RSA key", OPERATE,
 	 request_relay_key},
+	{"monitor", "One screen, again and again; q ends it", OPERATE, NULL},
+	{"monitor interfaces [interval SECONDS] [count COUNT]", "What the ports carry", OPERATE,
+	 run_monitor},
+	{"monitor firewall [interval SECONDS] [count COUNT]", "What is let through and dropped",
+	 OPERATE, run_monitor},
+	{"monitor relay [interval SECONDS] [count COUNT]",
+	 "What each account sends, and what waits", OPERATE, run_monitor},
+	{"show lan-port", "The laptop's port: its address, and whether it gives one", OPERATE,
+	 run_lanport},
+	{"request lan-port", "The laptop's port, which no commit touches", OPERATE, NULL},
+	{"request lan-port address ADDRESS", "Its address; sessions through it end", OPERATE,
+	 run_lanport},
+	{"request lan-port dhcp", "Whether it gives the laptop an address", OPERATE, NULL},
+	{"request lan-port dhcp on", "It does; sessions through it end", OPERATE, run_lanport},
+	{"request lan-port dhcp off", "It does not; sessions through it end", OPERATE, run_lanport},
+	{"system", "What is not part of the config", OPERATE, NULL},
+	{"system certificate", "Paste a certificate's chain and key", OPERATE, NULL},
+	{"system certificate NAME", "Paste its chain and key (PEM), up to Ctrl-D", OPERATE,
+	 system_certificate},
 	{"ping", "Ask a host to answer", OPERATE, NULL},
 	{"ping HOST [count COUNT]", "Ask a host to answer", OPERATE, run_ping},
 	{"traceroute", "Which way packets go to a host", OPERATE, NULL},

@@ -140,6 +140,7 @@ static const struct {
 	{"DEVICE", "A port, by its role or the kernel's name", {NULL}, offer_devices},
 	{"DOMAIN", "A recipient domain", {NULL}, NULL},
 	{"FILE", "A file's name", {NULL}, NULL},
+	{"NAME", "A name for it: letters, digits, '.', '-' and '_'", {NULL}, NULL},
 	{"HOST", "An address or host name", {NULL}, NULL},
 	{"MESSAGE", "A message's id, as the log shows it", {NULL}, NULL},
 	{"PORT", "A port, 1 to 65535", {NULL}, NULL},

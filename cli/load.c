@@ -46,7 +46,7 @@ static bool read_terminal(struct buf *text)
 	cli_say("paste or type it; Ctrl-D ends it, Ctrl-C gives up (nothing is echoed)\n");
 	if (!read_paste(text)) {
 		cli_say(text->len > TEXT_MAX ? "this is larger than any config\n"
-					     : "given up; the candidate is what it was\n");
+					     : "given up; nothing was changed\n");
 		return false;
 	}
 	for (size_t i = 0; i < text->len; i++)
@@ -67,7 +67,7 @@ static bool read_input(struct buf *text)
 	return text->len <= TEXT_MAX;
 }
 
-static bool read_source(const struct cli *cli, const char *name, struct buf *text)
+bool load_read(const struct cli *cli, const char *name, struct buf *text)
 {
 	bool here = !strcmp(name, "terminal") || !strcmp(name, "-");
 
@@ -85,7 +85,7 @@ static int load(struct cli *cli, const char *name, bool merge)
 	struct lyd_node *conf;
 	int status = CLI_FAILED;
 
-	if (!read_source(cli, name, &text)) {
+	if (!load_read(cli, name, &text)) {
 		/* it has been said */
 	} else if (!text_parse(cli->model, buf_str(&text), text.len, &conf, &error)) {
 		cli_say("%s is not loaded; the candidate is what it was:\n", name);

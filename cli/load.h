@@ -11,6 +11,10 @@
 
 #include "cli/cli.h"
 
+/* A file's text, what is pasted ("terminal"), or what a script has behind this line ("-"). False
+ * when there is none; that has been said. */
+bool load_read(const struct cli *cli, const char *name, struct buf *text);
+
 /* Commands of the table: load [merge] FILE|-|terminal; outside the configuration, load and commit
  * in one. */
 int load_load(struct cli *cli, const struct args *args);

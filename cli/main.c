@@ -23,13 +23,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 /* One script's line may be a whole command with a long list in it. */
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
-/* gatepostd needs a few seconds after the login prompt of a box that starts. */
-enum { START_PATIENCE_MS = 10000 };
+/* gatepostd needs a few seconds after the login prompt of a box that starts. Later on, one that is
+ * not there was restarted a moment ago, or is down. */
+enum { START_PATIENCE_MS = 10000, START_UP_S = 120, PATIENCE_MS = 2000 };
 
 struct options {
 	const char *control, *rescue, *yang;
@@ -178,9 +180,17 @@ static int run(struct cli *cli, const struct options *o, char **words, int count
 	return status;
 }
 
+static int patience_ms(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) == 0 && info.uptime > START_UP_S ? PATIENCE_MS : START_PATIENCE_MS;
+}
+
 static void say_early(void)
 {
-	cli_say("gatepostd is not there yet; waiting for it (10 s at most)\n");
+	cli_say("gatepostd is not there yet; waiting for it (%d s at most)\n",
+		patience_ms() / 1000);
 }
 
 int main(int argc, char **argv)
@@ -196,10 +206,10 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	cli.interactive = !o.commands && optind == argc && !getenv("SSH_ORIGINAL_COMMAND") &&
 			  isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	cli.client = client_new(o.control);
-	cli.rescue = client_new(o.rescue);
+	cli.client = client_new(o.control, false);
+	cli.rescue = client_new(o.rescue, true);
 	if (cli.interactive)
-		client_await(cli.client, START_PATIENCE_MS, say_early);
+		client_await(cli.client, patience_ms(), say_early);
 	cli_refresh(&cli);
 	cli.model = model_open(o.yang, cli.lab, &error);
 	if (!cli.model)

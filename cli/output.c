@@ -184,7 +184,7 @@ static char read_key(void)
 	return key;
 }
 
-static void screen_size(size_t *rows, size_t *columns)
+void output_screen(size_t *rows, size_t *columns)
 {
 	struct winsize size = {0};
 
@@ -215,7 +215,7 @@ void output_show(const struct buf *text, bool page)
 	size_t rows, columns, room;
 	const char *at = buf_str(text), *from = at;
 
-	screen_size(&rows, &columns);
+	output_screen(&rows, &columns);
 	if (!page || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)) {
 		write_out(at, text->len);
 		return;

@@ -43,6 +43,9 @@ bool pipes_filter(struct buf *text, char *const *words, size_t from, size_t tota
 /* To standard output; a screenful at a time when page is set and it is a terminal. */
 void output_show(const struct buf *text, bool page);
 
+/* The terminal's; 24 and 80 when it does not tell. */
+void output_screen(size_t *rows, size_t *columns);
+
 /* ---- answers ---- */
 
 /* True when `| display json` was asked for, and done. */

@@ -328,8 +328,7 @@ int show_alarms(struct cli *cli, const struct args *args)
 
 void show_greeting(struct cli *cli)
 {
-	json_t *answer = client_ask(
-		cli->client, json_pack("{s:s s:s}", "verb", "show", "what", "alarms"), NULL, NULL);
+	json_t *answer = cli_request(cli, json_pack("{s:s s:s}", "verb", "show", "what", "alarms"));
 	json_t *row;
 	size_t i;
 

@@ -201,6 +201,9 @@ static void read_lines(struct cli *cli, EditLine *el, History *lines)
 	while (!cli->quit) {
 		announce(cli);
 		interrupted = 0;
+		/* el_gets() does this behind the prompt: what is typed as soon as that stands would
+		 * be echoed by the kernel too. */
+		el_set(el, EL_PREP_TERM, 1);
 		const char *line = el_gets(el, &len);
 		if (!line && interrupted) {
 			cli_say("\n");

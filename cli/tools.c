@@ -78,6 +78,28 @@ static const struct column verdicts[] = {
 	{"to_zone", "ZONE", false}, {"verdict", "VERDICT", false}, {"because", "BECAUSE", false},
 };
 
+/* ---- the LAN port ---- */
+
+int run_lanport(struct cli *cli, const struct args *args)
+{
+	const char *pattern = args->command->pattern, *address = arg_get(args, "ADDRESS");
+	json_t *request = json_pack("{s:s}", "verb", "lan-port");
+	int status = CLI_OK;
+
+	if (address)
+		json_object_set_new(request, "address", json_string(address));
+	if (strstr(pattern, " dhcp "))
+		json_object_set_new(request, "dhcp",
+				    json_string(strstr(pattern, " on") ? "on" : "off"));
+	json_t *answer = cli_ask(cli, request, &status);
+	if (answer && !output_json(cli, answer))
+		buf_printf(&cli->out, "address %s\ndhcp %s\n",
+			   json_string_value(json_object_get(answer, "address")),
+			   json_is_true(json_object_get(answer, "dhcp")) ? "on" : "off");
+	json_decref(answer);
+	return status;
+}
+
 int run_test_policy(struct cli *cli, const struct args *args)
 {
 	static const char *const protocols[] = {"tcp", "udp", "icmp"};

@@ -11,6 +11,7 @@
 int run_ping(struct cli *cli, const struct args *args);
 int run_traceroute(struct cli *cli, const struct args *args);
 int run_capture(struct cli *cli, const struct args *args);
+int run_lanport(struct cli *cli, const struct args *args);
 int run_test_policy(struct cli *cli, const struct args *args);
 
 #endif

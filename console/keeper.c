@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "console/keeper.h"
 
+#include "console/authlog.h"
 #include "console/handover.h"
 #include "console/link.h"
 #include "console/netns.h"
@@ -39,9 +40,10 @@ struct server {
 
 struct keeper {
 	const struct keeper_options *o;
-	struct console_settings settings;
+	struct lanport settings;
 	struct netlink *outside;
 	int signals;
+	int log; /* authlog.h; -1 */
 	sigset_t mask_before;
 
 	pid_t stack; /* 0: none runs */
@@ -70,11 +72,11 @@ static void read_settings(struct keeper *k)
 {
 	struct buf text = BUF_INIT, error = BUF_INIT;
 
-	settings_default(&k->settings);
-	if (!buf_read_file(&text, k->o->settings, CONSOLE_SETTINGS_MAX)) {
+	lanport_default(&k->settings);
+	if (!buf_read_file(&text, k->o->settings, LANPORT_FILE_MAX)) {
 		if (errno != ENOENT)
 			log_error("%s: %s", k->o->settings, strerror(errno));
-	} else if (!settings_parse(&k->settings, buf_str(&text), &error)) {
+	} else if (!lanport_parse(&k->settings, buf_str(&text), &error)) {
 		for (char *rest = NULL, *line = strtok_r(error.data, "\n", &rest); line;
 		     line = strtok_r(NULL, "\n", &rest))
 			log_error("%s: %s; left as it was", k->o->settings, line);
@@ -359,7 +361,8 @@ static void loop(struct keeper *k)
 {
 	while (!k->ending) {
 		struct pollfd fds[] = {{.fd = k->signals, .events = POLLIN},
-				       {.fd = k->control, .events = POLLIN}};
+				       {.fd = k->control, .events = POLLIN},
+				       {.fd = k->log, .events = POLLIN}};
 		uint64_t now = now_ms();
 		int wait = -1;
 
@@ -368,10 +371,12 @@ static void loop(struct keeper *k)
 		if (!k->stack)
 			wait = k->start_ms > now ? (int)(k->start_ms - now) : 0;
 		fds[1].fd = k->control;
-		if (poll(fds, 2, wait) < 0 && errno != EINTR)
+		if (poll(fds, 3, wait) < 0 && errno != EINTR)
 			fatal("poll: %s", strerror(errno));
 		if (fds[1].revents)
 			on_connection(k);
+		if (fds[2].revents & POLLIN)
+			authlog_read(k->log);
 		if (fds[0].revents & POLLIN)
 			on_signal(k);
 	}
@@ -386,6 +391,8 @@ static void end_all(struct keeper *k)
 			kill(-k->servers[i].pid, SIGTERM);
 	close_stack(k);
 	close(k->signals);
+	if (k->log >= 0)
+		close(k->log);
 	netlink_close(k->outside);
 }
 
@@ -395,13 +402,16 @@ int keeper_run(const struct keeper_options *o)
 	struct buf error = BUF_INIT;
 	sigset_t mask;
 
-	k = (struct keeper){.o = o, .control = -1, .link = -1};
+	k = (struct keeper){.o = o, .control = -1, .link = -1, .log = -1};
 	sigemptyset(&mask);
 	for (size_t i = 0; i < 4; i++)
 		sigaddset(&mask, (const int[]){SIGCHLD, SIGHUP, SIGTERM, SIGINT}[i]);
 	sigprocmask(SIG_BLOCK, &mask, &k.mask_before);
 	if ((k.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		fatal("signalfd: %s", strerror(errno));
+	if ((k.log = authlog_open(o->log)) < 0)
+		log_warn("%s: %s; what the SSH servers say of logins is not here", o->log,
+			 strerror(errno));
 	if (mkdir(o->root, 0755) != 0 && errno != EEXIST)
 		fatal("cannot create %s: %s", o->root, strerror(errno));
 	/* The port comes from the namespace that we were started in. */

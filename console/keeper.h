@@ -11,16 +11,17 @@
 #define GATEPOST_CONSOLE_KEEPER_H
 
 #include "console/port.h"
-#include "console/settings.h"
+#include "lib/lanport.h"
 
 enum { KEEPER_SERVERS_MAX = 8 };
 
 struct keeper_options {
 	const char *device;
 	const char *netns;    /* where the namespace is pinned */
-	const char *settings; /* file of settings.h; need not exist */
+	const char *settings; /* file of lib/lanport.h; need not exist */
 	const char *host_key;
 	const char *dropbear; /* the SSH server */
+	const char *log;      /* where its syslog lines are taken (authlog.h) */
 	const char *root;     /* the stack's root directory; made when it is not there */
 	const char *user;     /* the stack's */
 };

@@ -41,6 +41,7 @@ static const struct {
 	{{"settings", 1, NULL, 's'}, "FILE", "address, dhcp (/config/system/lan-port)"},
 	{{"host-key", 1, NULL, 'k'}, "FILE", "dropbear's (/config/system/ssh-host-key)"},
 	{{"dropbear", 1, NULL, 'd'}, "PATH", "the SSH server (/usr/sbin/dropbear)"},
+	{{"log", 1, NULL, 'l'}, "PATH", "the syslog socket that it finds (/dev/log)"},
 	{{"root", 1, NULL, 'r'}, "DIR", "an empty directory (/run/gatepost/empty)"},
 	{{"user", 1, NULL, 'u'}, "NAME", "who reads frames (gp-console)"},
 	{{"help", 0, NULL, 'h'}, "", "this list"},
@@ -80,6 +81,9 @@ static void parse_options(struct keeper_options *o, int argc, char **argv)
 		case 'd':
 			o->dropbear = optarg;
 			break;
+		case 'l':
+			o->log = optarg;
+			break;
 		case 'r':
 			o->root = optarg;
 			break;
@@ -107,10 +111,10 @@ _Noreturn static void be_stack(char **words)
 				  .user = words[5]};
 	uint8_t *m = o.sockets.mac;
 
-	settings_default(&o.settings);
+	lanport_default(&o.settings);
 	if (sscanf(words[1], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
 		   &m[5]) != MAC_LEN ||
-	    !settings_address(words[2], &o.settings.address))
+	    !lanport_address(words[2], &o.settings.address))
 		fatal("--stack is not for people");
 	o.settings.dhcp = !strcmp(words[3], "on");
 	for (int i = 0; i < FRAME_CLASSES; i++)
@@ -126,6 +130,7 @@ int main(int argc, char **argv)
 		.settings = "/config/system/lan-port",
 		.host_key = "/config/system/ssh-host-key",
 		.dropbear = "/usr/sbin/dropbear",
+		.log = "/dev/log",
 		.root = "/run/gatepost/empty",
 		.user = "gp-console",
 	};

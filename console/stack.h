@@ -7,11 +7,11 @@
 #define GATEPOST_CONSOLE_STACK_H
 
 #include "console/port.h"
-#include "console/settings.h"
+#include "lib/lanport.h"
 
 struct stack_options {
 	struct port_sockets sockets;
-	struct console_settings settings;
+	struct lanport settings;
 	const char *root; /* an empty directory */
 	const char *user;
 };

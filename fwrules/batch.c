@@ -106,6 +106,8 @@ static void put_flowtable(struct batch *b, const struct ruleset *rs)
 	nftnl_flowtable_set_str(ft, NFTNL_FLOWTABLE_NAME, RULESET_FLOWTABLE);
 	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_HOOKNUM, NF_NETDEV_INGRESS);
 	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_PRIO, 0);
+	/* Without it what takes the short way would be missing in conntrack's accounting. */
+	nftnl_flowtable_set_u32(ft, NFTNL_FLOWTABLE_FLAGS, NFT_FLOWTABLE_COUNTER);
 	if (rs->devices_n)
 		nftnl_flowtable_set_array(ft, NFTNL_FLOWTABLE_DEVICES, devices);
 	nftnl_flowtable_nlmsg_build_payload(nlh, ft);
@@ -165,7 +167,7 @@ static void put_elements(struct batch *b, const struct ruleset *rs, const struct
 						     "elements of set", names->sets[index]);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, names->sets[index]);
-		mnl_attr_put_u32(nlh, NFTA_SET_ELEM_LIST_SET_ID, htonl((uint32_t)index + 1));
+		mnl_attr_put_u32(nlh, NFTA_SET_ELEM_LIST_SET_ID, htonl(set_id(rs, index)));
 		more = elements_put(nlh, rs, names, set, &next);
 		message_end(b, nlh);
 	}
@@ -206,7 +208,7 @@ static void put_new(struct batch *b, const struct ruleset *rs, const struct name
 		put_flowtable(b, rs);
 	for (size_t i = 0; i < rs->sets_n; i++)
 		if (!kept_has(&kept->sets, names->sets[i]))
-			put_set(b, &rs->sets[i], names->sets[i], (uint32_t)i + 1);
+			put_set(b, &rs->sets[i], names->sets[i], set_id(rs, i));
 	for (size_t i = 0; i < rs->sets_n; i++)
 		put_elements(b, rs, names, i);
 	for (size_t i = 0; i < rs->chains_n; i++)
@@ -214,14 +216,35 @@ static void put_new(struct batch *b, const struct ruleset *rs, const struct name
 			put_rule(b, rs, names, i, j);
 }
 
+/* ---- a table in the batch ---- */
+
+uint8_t fw_family(size_t table)
+{
+	return table == FW_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET;
+}
+
+/* One of our tables: what it is, and what it is to be. */
+struct part {
+	const struct ruleset *rs; /* NULL: to go */
+	struct present p;         /* later: what is left over of it */
+	struct names names;
+	struct kept kept;
+	uint32_t generation;
+	bool sweep_later;
+};
+
 /* True when the table's chains are those of the generation: for when the count alone proves
  * nothing, because somebody else committed right behind us. */
-static bool is_in_force(struct netlink *nl, uint32_t generation)
+static bool is_in_force(struct netlink *nl, const struct part *parts)
 {
-	struct present p;
-	bool in_force = present_read(nl, &p) == 0 && p.generation == generation;
+	bool in_force = true;
 
-	present_free(&p);
+	for (size_t i = 0; i < FW_TABLES; i++) {
+		struct present p;
+		in_force &= present_read(nl, fw_family(i), &p) == 0 &&
+			    (parts[i].rs ? p.generation == parts[i].generation : !p.table);
+		present_free(&p);
+	}
 	return in_force;
 }
 
@@ -234,57 +257,104 @@ static void drop_kept_rules(struct batch *b, const struct present *p, const stru
 				      p->chains[i].name);
 }
 
-static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error)
+static void put_part(struct batch *b, struct part *part)
+{
+	const struct ruleset *rs = part->rs;
+	struct present *p = &part->p;
+
+	if (!rs) {
+		if (p->table)
+			put_table(b, NFT_MSG_DELTABLE, RULESET_TABLE);
+		return;
+	}
+	part->generation = p->generation + 1;
+	part->names = names_of(rs, part->generation);
+	part->kept = kept_of(rs, &part->names, p);
+	part->sweep_later = p->chains_n && both_fit(rs, &part->names, p, &part->kept);
+	put_table(b, NFT_MSG_NEWTABLE, RULESET_TABLE);
+	drop_kept_rules(b, p, &part->kept);
+	sweep_leftovers(p, rs, &part->kept);
+	if (!part->sweep_later) {
+		sweep_rules(b, p);
+		sweep_rest(b, p);
+	}
+	put_new(b, rs, &part->names, &part->kept);
+}
+
+static void parts_free(struct part *parts)
+{
+	for (size_t i = 0; i < FW_TABLES; i++) {
+		kept_free(&parts[i].kept);
+		names_free(&parts[i].names);
+		present_free(&parts[i].p);
+	}
+}
+
+static void forget_left(struct fw *fw)
+{
+	for (size_t i = 0; i < FW_TABLES; i++)
+		present_free(&fw->left[i]);
+}
+
+/* What is taken away later. */
+static void remember_left(struct fw *fw, struct part *parts)
+{
+	forget_left(fw);
+	for (size_t i = 0; i < FW_TABLES; i++) {
+		if (!parts[i].sweep_later)
+			continue;
+		fw->left[i] = parts[i].p;
+		parts[i].p = (struct present){0};
+	}
+}
+
+/* Both tables in one transaction. */
+static int commit_parts(struct fw *fw, struct part *parts, uint32_t genid, struct buf *error)
 {
 	struct batch b = {.nl = fw->nl};
-	struct present p;
-	uint32_t genid = 0, after = 0;
+	uint32_t after = 0;
+
+	batch_begin(&b, genid);
+	for (size_t i = 0; i < FW_TABLES; i++) {
+		b.family = fw_family(i);
+		put_part(&b, &parts[i]);
+	}
+	int status = batch_commit(&b, genid, error);
+	if (!status && present_genid(fw->nl, &after) == 0 && after != genid + 1 &&
+	    !is_in_force(fw->nl, parts))
+		status = ERESTART;
+	batch_free(&b);
+	return status;
+}
+
+static int apply_once(struct fw *fw, const struct ruleset *rs, struct buf *error)
+{
+	struct part parts[FW_TABLES] = {[FW_INET].rs = rs, [FW_BRIDGE].rs = rs->bridge};
+	uint32_t genid = 0;
 	int status = present_genid(fw->nl, &genid);
 
-	if (!status)
-		status = present_read(fw->nl, &p);
-	if (status) {
+	for (size_t i = 0; i < FW_TABLES && !status; i++)
+		status = present_read(fw->nl, fw_family(i), &parts[i].p);
+	if (status)
 		buf_printf(error, "firewall: reading the kernel's tables: %s\n",
 			   netlink_reason(fw->nl));
-		return status;
-	}
-	uint32_t generation = p.generation + 1;
-	struct names names = names_of(rs, generation);
-	batch_begin(&b, genid);
-	struct kept kept = kept_of(rs, &names, &p);
-	bool sweep_later = p.chains_n && both_fit(rs, &names, &p, &kept);
-	put_table(&b, NFT_MSG_NEWTABLE, RULESET_TABLE);
-	drop_kept_rules(&b, &p, &kept);
-	sweep_leftovers(&p, rs, &kept);
-	if (!sweep_later) {
-		sweep_rules(&b, &p);
-		sweep_rest(&b, &p);
-	}
-	put_new(&b, rs, &names, &kept);
-	status = batch_commit(&b, genid, error);
-	if (!status && present_genid(fw->nl, &after) == 0 && after != genid + 1 &&
-	    !is_in_force(fw->nl, generation))
-		status = ERESTART;
-	kept_free(&kept);
-	names_free(&names);
-	batch_free(&b);
-	if (!status) {
-		present_free(&fw->left);
-		fw->left = (struct present){0};
-	}
-	if (!status && sweep_later)
-		fw->left = p;
 	else
-		present_free(&p);
+		status = commit_parts(fw, parts, genid, error);
+	if (!status)
+		remember_left(fw, parts);
+	parts_free(parts);
 	return status;
+}
+
+static bool is_nothing(const struct present *left)
+{
+	return !left->chains_n && !left->sets_n && !left->objects_n && !left->devices_n &&
+	       !left->flowtable;
 }
 
 bool fw_is_swept(const struct fw *fw)
 {
-	const struct present *left = &fw->left;
-
-	return !left->chains_n && !left->sets_n && !left->objects_n && !left->devices_n &&
-	       !left->flowtable;
+	return is_nothing(&fw->left[FW_INET]) && is_nothing(&fw->left[FW_BRIDGE]);
 }
 
 /* One transaction, unless somebody else committed meanwhile. */
@@ -296,8 +366,11 @@ static int sweep_once(struct fw *fw, struct buf *error)
 
 	if (!status) {
 		batch_begin(&b, genid);
-		sweep_rules(&b, &fw->left);
-		sweep_rest(&b, &fw->left);
+		for (size_t i = 0; i < FW_TABLES; i++) {
+			b.family = fw_family(i);
+			sweep_rules(&b, &fw->left[i]);
+			sweep_rest(&b, &fw->left[i]);
+		}
 		status = batch_commit(&b, genid, error);
 	}
 	batch_free(&b);
@@ -315,8 +388,7 @@ bool fw_sweep(struct fw *fw, struct buf *error)
 	for (int i = 0; i < APPLY_TRIES && status == ERESTART; i++)
 		status = sweep_once(fw, error);
 	/* Whatever could not be taken away is found again by the next fw_apply(). */
-	present_free(&fw->left);
-	fw->left = (struct present){0};
+	forget_left(fw);
 	return status == 0;
 }
 
@@ -339,7 +411,7 @@ bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error)
 /* A table with a flowtable, made and taken away in one transaction: nobody sees it. */
 static bool try_flowtable(struct netlink *nl)
 {
-	struct batch b = {.nl = nl};
+	struct batch b = {.nl = nl, .family = NFPROTO_INET};
 	struct buf ignored = BUF_INIT;
 	const char *probe = RULESET_TABLE "-probe";
 	uint32_t genid = 0;
@@ -384,7 +456,7 @@ void fw_close(struct fw *fw)
 {
 	if (!fw)
 		return;
-	present_free(&fw->left);
+	forget_left(fw);
 	netlink_close(fw->nl);
 	free(fw);
 }

@@ -33,8 +33,9 @@ void fw_close(struct fw *fw);
 struct ruleset_caps fw_caps(const struct fw *fw);
 
 /*
- * Puts rs in force in place of whatever the table held. False with the reason in error; the kernel
- * then holds what it held before. To revert, apply the previous ruleset.
+ * Puts rs in force, with its bridge's table if it has one, in place of whatever our tables held.
+ * False with the reason in error; the kernel then holds what it held before. To revert, apply the
+ * previous ruleset.
  */
 bool fw_apply(struct fw *fw, const struct ruleset *rs, struct buf *error);
 

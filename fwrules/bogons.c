@@ -4,6 +4,8 @@
 #include "model/model.h"
 #include "model/value.h"
 
+#include <stdlib.h>
+
 #include <stdbool.h>
 
 static const struct {
@@ -39,12 +41,15 @@ static const struct {
  */
 static void name_prefix(const struct prefix *named, struct ranges *less)
 {
-	struct prefix p;
+	static struct prefix bogons[sizeof(table) / sizeof(*table)];
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (!table[i].never && prefix_parse(table[i].prefix, &p) && p.len <= named->len &&
-		    prefix_contains(&p, &named->addr))
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		if (!bogons[i].addr.family && !prefix_parse(table[i].prefix, &bogons[i]))
+			abort(); /* the table is ours */
+		if (!table[i].never && bogons[i].len <= named->len &&
+		    prefix_contains(&bogons[i], &named->addr))
 			ranges_add_prefix(less, named);
+	}
 }
 
 static void names_below(const struct lyd_node *root, struct ranges *less)

@@ -221,6 +221,7 @@ void ruleset_free(struct ruleset *rs)
 		free(rs->counters[i]);
 	for (size_t i = 0; i < rs->texts_n; i++)
 		free(rs->texts[i]);
+	ruleset_free(rs->bridge);
 	free(rs->chains);
 	free(rs->sets);
 	free(rs->counters);

@@ -129,6 +129,8 @@ static bool allows_inside(const struct policy *p, const struct flow *f, struct b
 
 	if (from == ZONE_BOX)
 		return verdict(true, why, "the box itself");
+	if (p->flat && from == ZONE_DMZ && to == ZONE_DMZ)
+		return verdict(true, why, "servers reach each other without the box");
 	if (from == ZONE_WAN && ranges_contain(&p->bogons, &f->from))
 		return verdict(false, why, "nobody on the WAN has this address");
 	if (to == ZONE_BOX)

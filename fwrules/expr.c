@@ -5,6 +5,7 @@
 #include "fwrules/build.h"
 
 #include <libnftnl/expr.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
@@ -65,6 +66,11 @@ void names_free(struct names *names)
 	free(names->chains);
 	free(names->sets);
 	*names = (struct names){0};
+}
+
+uint32_t set_id(const struct ruleset *rs, size_t set)
+{
+	return (uint32_t)set + 1 + (rs->family == NFPROTO_BRIDGE ? 1u << 24 : 0);
 }
 
 int32_t expr_verdict(enum verdict_kind kind)
@@ -152,13 +158,25 @@ static void mask(struct maker *m, const void *bits, uint32_t len)
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
 }
 
+static void ether(struct maker *m, uint32_t protocol)
+{
+	uint8_t type[2] = {(uint8_t)(protocol >> 8), (uint8_t)protocol};
+
+	load_meta(m, NFT_META_PROTOCOL, NFT_REG_1);
+	compare(m, NFT_CMP_EQ, type, sizeof(type));
+}
+
 /* Without this an IPv6 packet's bytes could match as an IPv4 header's. */
 static void need_family(struct maker *m, int family)
 {
 	if (m->family == family)
 		return;
-	load_meta(m, NFT_META_NFPROTO, NFT_REG_1);
-	compare_byte(m, NFT_CMP_EQ, family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	if (m->rs->family == NFPROTO_BRIDGE) {
+		ether(m, family == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
+	} else {
+		load_meta(m, NFT_META_NFPROTO, NFT_REG_1);
+		compare_byte(m, NFT_CMP_EQ, family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	}
 	m->family = family;
 }
 
@@ -191,7 +209,7 @@ static struct nftnl_expr *lookup(struct maker *m, size_t set)
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, m->names->sets[set]);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, (uint32_t)set + 1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set_id(m->rs, set));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0); /* said by the kernel too */
 	return e;
 }
@@ -297,7 +315,7 @@ static void over_rate(struct maker *m, const struct step *s)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, m->names->sets[s->index]);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, (uint32_t)s->index + 1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, set_id(m->rs, s->index));
 	nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT,
 			   0); /* the set's own; said by the kernel too */
 	nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, limit, 0);
@@ -327,7 +345,7 @@ static void count_daddr(struct maker *m, const struct step *s)
 	struct nftnl_expr *e = expr(m, "objref");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_SET_SREG, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_SET_NAME, m->names->sets[s->index]);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_SET_ID, (uint32_t)s->index + 1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_SET_ID, set_id(m->rs, s->index));
 }
 
 static void log_line_of(struct maker *m, const char *prefix)
@@ -422,6 +440,9 @@ static void add_step(struct maker *m, const struct step *s)
 		break;
 	case STEP_OIF:
 		device(m, NFT_META_OIFNAME, s->name);
+		break;
+	case STEP_ETHER:
+		ether(m, s->number);
 		break;
 	case STEP_PROTO:
 		need_proto(m, (int)s->number);
@@ -523,7 +544,7 @@ struct nftnl_rule *expr_rule(const struct ruleset *rs, const struct names *names
 
 	if (!m.rule)
 		abort();
-	nftnl_rule_set_u32(m.rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_u32(m.rule, NFTNL_RULE_FAMILY, rs->family);
 	nftnl_rule_set_str(m.rule, NFTNL_RULE_TABLE, RULESET_TABLE);
 	nftnl_rule_set_str(m.rule, NFTNL_RULE_CHAIN, names->chains[chain]);
 	for (size_t i = 0; i < from->n; i++)

@@ -29,6 +29,9 @@ void names_free(struct names *names);
 struct nftnl_rule *expr_rule(const struct ruleset *rs, const struct names *names, size_t chain,
 			     size_t rule);
 
+/* The number by which the messages of one batch know a set that has no handle yet. */
+uint32_t set_id(const struct ruleset *rs, size_t set);
+
 /* NF_ACCEPT, NFT_JUMP... */
 int32_t expr_verdict(enum verdict_kind kind);
 

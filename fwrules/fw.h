@@ -7,10 +7,14 @@
 #include "fwrules/present.h"
 #include "lib/netlink.h"
 
+/* Our tables: the inet one, and the bridge's. */
+enum { FW_INET, FW_BRIDGE, FW_TABLES };
+uint8_t fw_family(size_t table);
+
 struct fw {
 	struct netlink *nl; /* NETLINK_NETFILTER */
 	struct ruleset_caps caps;
-	struct present left; /* of the old generation: to be swept */
+	struct present left[FW_TABLES]; /* of the old generation: to be swept */
 };
 
 #endif

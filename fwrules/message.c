@@ -22,7 +22,7 @@ struct nlmsghdr *message_begin(struct batch *b, uint16_t type, uint16_t flags, c
 
 	*label = (struct label){.seq = netlink_seq(b->nl), .what = what, .name = name};
 	buf_reserve(&b->bytes, 2 * ELEMENTS_MESSAGE_BYTES);
-	return nftnl_nlmsg_build_hdr(b->bytes.data + b->bytes.len, type, NFPROTO_INET, flags,
+	return nftnl_nlmsg_build_hdr(b->bytes.data + b->bytes.len, type, b->family, flags,
 				     label->seq);
 }
 

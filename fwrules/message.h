@@ -19,9 +19,10 @@ struct label {
 	size_t rule; /* from 1; 0: no rule */
 };
 
-/* Zeroed but for nl. Names given to it must outlive it. */
+/* Zeroed but for nl. Names given to it must outlive it. family may change between messages. */
 struct batch {
 	struct netlink *nl;
+	uint8_t family; /* NFPROTO_*, of the messages that follow */
 	struct buf bytes;
 	struct label *labels;
 	size_t labels_n, labels_cap;

@@ -2,6 +2,7 @@
 #include "fwrules/nfttext.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -320,6 +321,9 @@ static void print_step(struct printer *t, const struct step *s)
 	case STEP_OIF:
 		buf_printf(t->out, "oifname \"%s\"", s->name);
 		break;
+	case STEP_ETHER:
+		buf_printf(t->out, "meta protocol %s", s->number == ETH_P_ARP ? "arp" : "unknown");
+		break;
 	case STEP_PROTO:
 		buf_printf(t->out, "meta l4proto %s", proto_name(s->number));
 		break;
@@ -414,7 +418,9 @@ static void print_hook(struct printer *t, const struct chain *chain)
 			       : chain->hook == NF_INET_POST_ROUTING ? "srcnat"
 								     : "dstnat";
 
-	if (!chain->nat)
+	if (t->rs->family == NFPROTO_BRIDGE)
+		priority = chain->priority ? "-300" : "0"; /* other names there */
+	else if (!chain->nat)
 		priority = chain->priority ? "raw" : "filter";
 	buf_printf(t->out, "\t\ttype %s hook %s priority %s; policy %s;\n",
 		   chain->nat ? "nat" : "filter", hooks[chain->hook], priority,
@@ -444,11 +450,12 @@ static void print_chain(struct printer *t, size_t index)
 
 /* ---- the whole ---- */
 
-void nfttext_print(const struct ruleset *rs, uint32_t generation, struct buf *out)
+static void print_table(const struct ruleset *rs, uint32_t generation, struct buf *out)
 {
 	struct printer t = {.rs = rs, .generation = generation, .out = out};
 
-	buf_appends(out, "table inet " RULESET_TABLE " {\n");
+	buf_printf(out, "table %s " RULESET_TABLE " {\n",
+		   rs->family == NFPROTO_BRIDGE ? "bridge" : "inet");
 	for (size_t i = 0; i < rs->counters_n; i++)
 		buf_printf(out, "%s\tcounter %s {\n\t}\n", i ? "\n" : "", rs->counters[i]);
 	for (size_t i = 0; i < rs->sets_n; i++)
@@ -458,9 +465,18 @@ void nfttext_print(const struct ruleset *rs, uint32_t generation, struct buf *ou
 				 "\t\thook ingress priority filter\n\t\tdevices = { ");
 		for (size_t i = 0; i < rs->devices_n; i++)
 			buf_printf(out, "%s%s", i ? ", " : "", rs->devices[i]);
-		buf_appends(out, " }\n\t}\n");
+		buf_appends(out, " }\n\t\tcounter\n\t}\n");
 	}
 	for (size_t i = 0; i < rs->chains_n; i++)
 		print_chain(&t, i);
 	buf_appends(out, "}\n");
+}
+
+void nfttext_print(const struct ruleset *rs, uint32_t generation, struct buf *out)
+{
+	print_table(rs, generation, out);
+	if (!rs->bridge)
+		return;
+	buf_appendc(out, '\n');
+	print_table(rs->bridge, generation, out);
 }

@@ -9,7 +9,8 @@
 #include "fwrules/ruleset.h"
 #include "lib/buf.h"
 
-/* Appends one whole "table inet gatepost { ... }", its names those of the generation given. */
+/* Appends one whole "table inet gatepost { ... }", and the bridge's if there is one, its names
+ * those of the generation given. */
 void nfttext_print(const struct ruleset *rs, uint32_t generation, struct buf *out);
 
 #endif

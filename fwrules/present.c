@@ -64,11 +64,11 @@ static uint64_t long_of(const struct nlattr *attr)
 }
 
 /* Every object's first attribute is its table; a dump may hold other tables' objects. */
-static bool is_ours(const struct nlmsghdr *nlh, const struct attributes *a)
+static bool is_ours(const struct present *p, const struct nlmsghdr *nlh, const struct attributes *a)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
 
-	return nfg->nfgen_family == NFPROTO_INET && !strcmp(text_of(a->at[1]), RULESET_TABLE);
+	return nfg->nfgen_family == p->family && !strcmp(text_of(a->at[1]), RULESET_TABLE);
 }
 
 /* "forward-12" is of generation 12; what has no number stands for good. */
@@ -89,7 +89,7 @@ static void read_table(const struct nlmsghdr *nlh, void *context)
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (!is_ours(nlh, &a))
+	if (!is_ours(p, nlh, &a))
 		return;
 	p->table = true;
 	p->table_flags = number_of(a.at[NFTA_TABLE_FLAGS]);
@@ -100,7 +100,7 @@ static void read_chain(const struct nlmsghdr *nlh, void *context)
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (!is_ours(nlh, &a))
+	if (!is_ours(p, nlh, &a))
 		return;
 	struct attributes hook = attributes_in(a.at[NFTA_CHAIN_HOOK]);
 	struct present_chain *chain = ARRAY_NEXT(p->chains, p->chains_n, p->chains_cap);
@@ -119,7 +119,7 @@ static void read_set(const struct nlmsghdr *nlh, void *context)
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (!is_ours(nlh, &a))
+	if (!is_ours(p, nlh, &a))
 		return;
 	struct attributes desc = attributes_in(a.at[NFTA_SET_DESC]);
 	struct present_set *set = ARRAY_NEXT(p->sets, p->sets_n, p->sets_cap);
@@ -142,7 +142,7 @@ static void read_object(const struct nlmsghdr *nlh, void *context)
 	struct present *p = context;
 	struct attributes a = attributes_of(nlh);
 
-	if (!is_ours(nlh, &a))
+	if (!is_ours(p, nlh, &a))
 		return;
 	struct present_object *object = ARRAY_NEXT(p->objects, p->objects_n, p->objects_cap);
 	object->name = text_copy(text_of(a.at[NFTA_OBJ_NAME]));
@@ -155,9 +155,10 @@ static void read_flowtable(const struct nlmsghdr *nlh, void *context)
 	struct attributes a = attributes_of(nlh);
 	const struct nlattr *attr;
 
-	if (!is_ours(nlh, &a) || strcmp(text_of(a.at[NFTA_FLOWTABLE_NAME]), RULESET_FLOWTABLE))
+	if (!is_ours(p, nlh, &a) || strcmp(text_of(a.at[NFTA_FLOWTABLE_NAME]), RULESET_FLOWTABLE))
 		return;
 	p->flowtable = true;
+	p->flowtable_flags = number_of(a.at[NFTA_FLOWTABLE_FLAGS]);
 	struct attributes hook = attributes_in(a.at[NFTA_FLOWTABLE_HOOK]);
 	if (!hook.at[NFTA_FLOWTABLE_HOOK_DEVS])
 		return;
@@ -168,18 +169,18 @@ static void read_flowtable(const struct nlmsghdr *nlh, void *context)
 	}
 }
 
-struct nlmsghdr *present_request(char *buffer, uint16_t type)
+struct nlmsghdr *present_request(char *buffer, uint16_t type, uint8_t family)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 
 	nlh->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
 	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = NFPROTO_INET;
+	nfg->nfgen_family = family;
 	nfg->version = NFNETLINK_V0;
 	return nlh;
 }
 
-int present_read(struct netlink *nl, struct present *out)
+int present_read(struct netlink *nl, uint8_t family, struct present *out)
 {
 	static const struct {
 		uint16_t type;
@@ -194,9 +195,9 @@ int present_read(struct netlink *nl, struct present *out)
 	};
 	char buffer[NETLINK_MESSAGE_MAX];
 
-	*out = (struct present){0};
+	*out = (struct present){.family = family};
 	for (size_t i = 0; i < sizeof(dumps) / sizeof(*dumps); i++) {
-		struct nlmsghdr *nlh = present_request(buffer, dumps[i].type);
+		struct nlmsghdr *nlh = present_request(buffer, dumps[i].type, family);
 		if (dumps[i].by_table)
 			mnl_attr_put_strz(nlh, 1, RULESET_TABLE);
 		int error = netlink_dump(nl, nlh, dumps[i].read, out);
@@ -205,6 +206,8 @@ int present_read(struct netlink *nl, struct present *out)
 			continue;
 		if (error)
 			return error;
+		if (!out->table)
+			return 0; /* a table that is not there holds nothing */
 	}
 	return 0;
 }
@@ -234,8 +237,7 @@ static void read_genid(const struct nlmsghdr *nlh, void *context)
 int present_genid(struct netlink *nl, uint32_t *genid)
 {
 	char buffer[NETLINK_MESSAGE_MAX];
-	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETGEN);
+	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETGEN, NFPROTO_UNSPEC);
 
-	((struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family = NFPROTO_UNSPEC;
 	return netlink_ask(nl, nlh, read_genid, genid);
 }

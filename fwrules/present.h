@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What our table holds in the kernel at this moment, rules and elements aside. */
+/* What one of our tables holds in the kernel at this moment, rules and elements aside. */
 #ifndef GATEPOST_FWRULES_PRESENT_H
 #define GATEPOST_FWRULES_PRESENT_H
 
@@ -32,6 +32,7 @@ struct present_object {
 };
 
 struct present {
+	uint8_t family; /* NFPROTO_INET or NFPROTO_BRIDGE */
 	bool table;
 	uint32_t table_flags;
 	struct present_chain *chains;
@@ -41,17 +42,18 @@ struct present {
 	struct present_object *objects;
 	size_t objects_n, objects_cap;
 	bool flowtable; /* RULESET_FLOWTABLE */
+	uint32_t flowtable_flags;
 	char (*devices)[IFNAMSIZ];
 	size_t devices_n, devices_cap;
 	uint32_t generation; /* the highest that a name ends in; 0: none */
 };
 
 /* 0, or an errno with the reason in netlink_reason(). present_free() in either case. */
-int present_read(struct netlink *nl, struct present *out);
+int present_read(struct netlink *nl, uint8_t family, struct present *out);
 void present_free(struct present *p);
 
-/* A request about our table, to be filled further: type is NFT_MSG_*. */
-struct nlmsghdr *present_request(char *buffer, uint16_t type);
+/* A request about our table of that family, to be filled further: type is NFT_MSG_*. */
+struct nlmsghdr *present_request(char *buffer, uint16_t type, uint8_t family);
 
 /* The kernel's ruleset generation of this network namespace. */
 int present_genid(struct netlink *nl, uint32_t *genid);

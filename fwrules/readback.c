@@ -158,6 +158,9 @@ static void compare_flowtable(struct comparison *c)
 
 	if (p->flowtable != (rs->devices_n > 0))
 		differ(c, "flowtable: %s", p->flowtable ? "not ours" : "missing");
+	if (p->flowtable && p->flowtable_flags != NFT_FLOWTABLE_COUNTER)
+		differ(c, "flowtable: flags 0x%x, meant 0x%x", p->flowtable_flags,
+		       NFT_FLOWTABLE_COUNTER);
 	for (size_t i = 0; i < rs->devices_n && p->flowtable; i++)
 		if (!has_device((const char(*)[IFNAMSIZ])p->devices, p->devices_n, rs->devices[i]))
 			differ(c, "flowtable: device %s missing", rs->devices[i]);
@@ -253,7 +256,7 @@ static void compare_rules(struct comparison *c)
 {
 	struct kernel_rules k = {0};
 	char buffer[NETLINK_MESSAGE_MAX];
-	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETRULE);
+	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETRULE, c->rs->family);
 
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
 	if (netlink_dump(c->fw->nl, nlh, read_rule, &k))
@@ -326,7 +329,7 @@ static void compare_elements(struct comparison *c, size_t index)
 	const char *name = c->names.sets[index];
 	struct kernel_elements k = {0};
 	char buffer[NETLINK_MESSAGE_MAX];
-	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETSETELEM);
+	struct nlmsghdr *nlh = present_request(buffer, NFT_MSG_GETSETELEM, c->rs->family);
 	size_t n, i = 0, j = 0;
 
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
@@ -357,35 +360,54 @@ static void compare_elements(struct comparison *c, size_t index)
 
 /* ---- the whole ---- */
 
-bool fw_verify(struct fw *fw, const struct ruleset *rs, struct buf *difference)
+static void compare_table(struct comparison *c)
+{
+	if (!c->present.table) {
+		differ(c, "table " RULESET_TABLE ": missing");
+		return;
+	}
+	if (c->present.table_flags)
+		differ(c, "table " RULESET_TABLE ": flags 0x%x", c->present.table_flags);
+	compare_chains(c);
+	compare_sets(c);
+	compare_counters(c);
+	compare_flowtable(c);
+	compare_rules(c);
+	for (size_t i = 0; i < c->rs->sets_n; i++)
+		if (!c->rs->sets[i].dynamic)
+			compare_elements(c, i);
+}
+
+/* One of our tables; rs is NULL where there is to be none. */
+static bool verify_table(struct fw *fw, size_t table, const struct ruleset *rs,
+			 struct buf *difference)
 {
 	struct comparison c = {.fw = fw, .rs = rs, .out = difference};
 
-	if (present_read(fw->nl, &c.present)) {
+	if (present_read(fw->nl, fw_family(table), &c.present)) {
 		buf_printf(difference, "firewall: reading the kernel's tables: %s\n",
 			   netlink_reason(fw->nl));
 		present_free(&c.present);
 		return false;
 	}
-	c.names = names_of(rs, c.present.generation);
-	sweep_hide(&c.present, &fw->left);
-	if (!c.present.table) {
-		differ(&c, "table " RULESET_TABLE ": missing");
-	} else {
-		if (c.present.table_flags)
-			differ(&c, "table " RULESET_TABLE ": flags 0x%x", c.present.table_flags);
-		compare_chains(&c);
-		compare_sets(&c);
-		compare_counters(&c);
-		compare_flowtable(&c);
-		compare_rules(&c);
-		for (size_t i = 0; i < rs->sets_n; i++)
-			if (!rs->sets[i].dynamic)
-				compare_elements(&c, i);
+	if (rs) {
+		c.names = names_of(rs, c.present.generation);
+		sweep_hide(&c.present, &fw->left[table]);
+		compare_table(&c);
+	} else if (c.present.table) {
+		differ(&c, "table bridge " RULESET_TABLE ": not ours");
 	}
 	if (c.differences > TOLD_MAX)
 		buf_printf(difference, "and %zu more\n", c.differences - TOLD_MAX);
 	names_free(&c.names);
 	present_free(&c.present);
 	return c.differences == 0;
+}
+
+bool fw_verify(struct fw *fw, const struct ruleset *rs, struct buf *difference)
+{
+	bool inet = verify_table(fw, FW_INET, rs, difference);
+	bool bridge = verify_table(fw, FW_BRIDGE, rs->bridge, difference);
+
+	return inet && bridge;
 }

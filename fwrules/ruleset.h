@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A policy as chains, maps and sets of one nftables table, "inet gatepost".
+ * A policy as chains, maps and sets of one nftables table, "inet gatepost"; in the flat topology of
+ * two: what passes between wan and dmz passes through the bridge, and "bridge gatepost" decides.
  *
  * Three consumers read this structure and nothing else: nfttext.c prints it, batch.c sends it,
  * readback.c compares the kernel's dump with it. It therefore says everything: hooks, rules step by
@@ -17,6 +18,9 @@
  *   to-outside   the source changes, as packets leave
  *   allow        the end of every allowed way to a server: counts the connection
  *   drop-REASON  the end of every other way: a log line at a bounded rate, a counter
+ *
+ * In the flat topology, forward and all that it needs are the bridge table's. There is no route by
+ * which to tell where a source belongs: the servers that are listed are the DMZ's, and nobody else.
  *
  * References are indices, so nothing is looked up by name. Pure.
  */
@@ -52,6 +56,7 @@ enum ct_state { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8 }
 enum step_kind {
 	STEP_IIF,         /* the packet came in by device name */
 	STEP_OIF,         /* the packet leaves by device name */
+	STEP_ETHER,       /* bridge: Ethernet protocol number */
 	STEP_PROTO,       /* protocol number */
 	STEP_CT_STATE,    /* any of the enum ct_state bits in number */
 	STEP_SYN,         /* TCP: of fin, syn, rst and ack only syn is set */
@@ -105,7 +110,7 @@ struct chain {
 	char *name;
 	bool base;     /* stands for good and holds one jump; the next four are a base chain's */
 	bool nat;      /* of type nat, else filter */
-	unsigned hook; /* NF_INET_* */
+	unsigned hook; /* NF_INET_*; the bridge's have the same numbers */
 	int priority;
 	bool drop; /* what its end says */
 	struct rule *rules;
@@ -162,6 +167,8 @@ size_t data_bytes(const struct set *set);
 /* ---- the whole ---- */
 
 struct ruleset {
+	uint8_t family;         /* NFPROTO_INET or NFPROTO_BRIDGE */
+	struct ruleset *bridge; /* of the inet table: the other one, or NULL when there is none */
 	struct chain *chains;
 	size_t chains_n, chains_cap;
 	struct set *sets;
@@ -175,6 +182,8 @@ struct ruleset {
 };
 
 #define RULESET_FLOWTABLE "fast"
+/* The device that wan and dmz are ports of in the flat topology. */
+#define RULESET_BRIDGE "site"
 
 struct ruleset *ruleset_compile(const struct policy *p, const struct ruleset_caps *caps);
 void ruleset_free(struct ruleset *rs);

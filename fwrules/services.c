@@ -463,8 +463,10 @@ void services_compile(const struct policy *p, struct ruleset *rs, size_t service
 
 	if (!v.sources || !v.sources_made)
 		abort();
-	compile_servers(&v, services);
-	compile_box(&v, box);
+	if (services != NO_CHAIN)
+		compile_servers(&v, services);
+	if (box != NO_CHAIN)
+		compile_box(&v, box);
 	keymap_free(&v.servers.chains);
 	keymap_free(&v.servers.metered);
 	keymap_free(&v.box.chains);

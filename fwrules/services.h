@@ -18,9 +18,11 @@
 
 enum { SERVICES_EXPANDED_MAX = 256 };
 
+#define NO_CHAIN ((size_t)-1)
+
 /*
  * Fills the chains services (of servers; what is allowed goes on to chain allow) and box (of the
- * box itself; what is allowed is accepted).
+ * box itself; what is allowed is accepted). NO_CHAIN: that part is left out.
  */
 void services_compile(const struct policy *p, struct ruleset *rs, size_t services, size_t allow,
 		      size_t box);

@@ -32,6 +32,9 @@ struct apply {
 	struct intent before;
 	struct net_undo *net_undo;
 	struct services_undo *services_undo;
+
+	void (*changing)(void *arg, bool begins);
+	void *changing_arg;
 };
 
 /* ---- compile ---- */
@@ -122,11 +125,27 @@ static const struct ruleset *ruleset_in_force(const struct apply *a)
 	return a->in_force.ruleset ? a->in_force.ruleset : a->closed.ruleset;
 }
 
+void apply_on_change(struct apply *a, void (*changing)(void *arg, bool begins), void *arg)
+{
+	a->changing = changing;
+	a->changing_arg = arg;
+}
+
+static bool put_ruleset(struct apply *a, const struct ruleset *rs, struct buf *error)
+{
+	if (a->changing)
+		a->changing(a->changing_arg, true);
+	bool ok = fw_apply(a->fw, rs, error);
+	if (a->changing)
+		a->changing(a->changing_arg, false);
+	return ok;
+}
+
 static void restore_ruleset(struct apply *a)
 {
 	struct buf error = BUF_INIT;
 
-	if (!fw_apply(a->fw, ruleset_in_force(a), &error))
+	if (!put_ruleset(a, ruleset_in_force(a), &error))
 		log_error("undo: the previous ruleset: %s", buf_str(&error));
 	buf_free(&error);
 }
@@ -159,7 +178,7 @@ bool apply_mend(struct apply *a, enum apply_part part, struct buf *error)
 	if (!a->fw || (part == APPLY_NETWORK && !a->in_force.net))
 		return true;
 	if (part == APPLY_RULES)
-		return fw_apply(a->fw, ruleset_in_force(a), error) &&
+		return put_ruleset(a, ruleset_in_force(a), error) &&
 		       fw_verify(a->fw, ruleset_in_force(a), error) && fw_sweep(a->fw, error);
 	if (!net_apply(a->in_force.net, &undo, error))
 		return false;
@@ -231,7 +250,7 @@ static bool apply_real(struct apply *a, const struct lyd_node *conf, const struc
 {
 	if (!net_apply(intent->net, &a->net_undo, error))
 		return false;
-	if (!fw_apply(a->fw, intent->ruleset, error))
+	if (!put_ruleset(a, intent->ruleset, error))
 		goto undo_net;
 	if (!apply_programs(a, conf, intent, notes, error))
 		goto undo_fw;

@@ -58,6 +58,10 @@ void apply_settle(struct apply *a, struct buf *notes);
 bool apply_is_tidy(const struct apply *a);
 void apply_tidy(struct apply *a);
 
+/* Told before we change the ruleset (true) and behind it, before it is read back (false): nobody
+ * needs to listen to the kernel telling of each of our own elements. */
+void apply_on_change(struct apply *a, void (*changing)(void *arg, bool begins), void *arg);
+
 /* ---- what is in force, and whether it still is (drift.h) ---- */
 
 enum apply_part { APPLY_NETWORK, APPLY_RULES, APPLY_PARTS }; /* in the order of mending */

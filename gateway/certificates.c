@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/certificates.h"
 
+#include "gateway/file.h"
 #include "lib/certificate.h"
 #include "model/model.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PEM_BYTES_MAX = 256 * 1024 };
 
@@ -149,4 +153,105 @@ bool certificates_check(const struct lyd_node *conf, const struct lyd_node *runn
 	judge_time(&j, now_s);
 	certificate_free(c);
 	return j.ok;
+}
+
+/* ---- keeping ---- */
+
+#define CERTIFICATE_NAME_MAX 63
+
+static bool is_name(const char *name)
+{
+	size_t len =
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	return len && !name[len] && len <= CERTIFICATE_NAME_MAX && *name != '.' && *name != '-';
+}
+
+/* The PEM blocks whose label ends so ("CERTIFICATE", "PRIVATE KEY"), with plain line ends. */
+static size_t take_blocks(const char *pem, const char *label, struct buf *out)
+{
+	size_t count = 0, label_len = strlen(label);
+	const char *begin = pem;
+
+	while ((begin = strstr(begin, "-----BEGIN "))) {
+		const char *dashes = strstr(begin + 11, "-----"), *end = strstr(begin, "-----END ");
+		if (!dashes || !end || !(end = strstr(end + 9, "-----")))
+			break;
+		end += 5;
+		bool wanted = (size_t)(dashes - begin) >= 11 + label_len &&
+			      !strncmp(dashes - label_len, label, label_len);
+		for (const char *c = begin; wanted && c < end; c++)
+			if (*c != '\r')
+				buf_appendc(out, *c);
+		if (wanted) {
+			buf_appendc(out, '\n');
+			count++;
+		}
+		begin = end;
+	}
+	return count;
+}
+
+static void tell_how(const struct certificate *c, const char *path, int64_t now_s,
+		     struct buf *notes)
+{
+	struct buf why = BUF_INIT;
+
+	buf_appends(notes, "kept: ");
+	certificate_names(c, notes);
+	buf_appends(notes, ", valid until ");
+	certificate_put_time(certificate_until_s(c), notes);
+	if (!certificate_check_time(c, now_s, &why))
+		buf_printf(notes, "\nbut %s", buf_str(&why));
+	buf_printf(notes,
+		   "\nTo use it: set relay tls chain-file %s; set relay tls key-file %s; commit\n"
+		   "In use already: 'request relay reload' takes it\n",
+		   path, path);
+	buf_free(&why);
+}
+
+static bool make_folders(const char *folder, struct buf *error)
+{
+	char *copy = strdup(folder);
+
+	if (!copy)
+		abort();
+	bool ok = (mkdir(dirname(copy), 0700) == 0 || errno == EEXIST) &&
+		  (mkdir(folder, 0700) == 0 || errno == EEXIST);
+	if (!ok)
+		buf_printf(error, "cannot create %s: %s\n", folder, strerror(errno));
+	free(copy);
+	return ok;
+}
+
+bool certificates_store(const char *folder, const char *name, const char *pem, int64_t now_s,
+			struct buf *notes, struct buf *error)
+{
+	struct buf file = BUF_INIT, path = BUF_INIT;
+	struct certificate *c = NULL;
+	bool ok = false;
+
+	if (!is_name(name)) {
+		buf_printf(error, "\"%s\": not a name: letters, digits, '.', '-' and '_'\n", name);
+		return false;
+	}
+	if (!take_blocks(pem, "CERTIFICATE", &file))
+		buf_appends(error, "no -----BEGIN CERTIFICATE----- is in what was pasted\n");
+	else if (take_blocks(pem, "PRIVATE KEY", &file) != 1)
+		buf_appends(error, "one -----BEGIN ... PRIVATE KEY----- must be in what is pasted, "
+				   "not encrypted\n");
+	else
+		c = certificate_new(buf_str(&file), buf_str(&file), error);
+	if (c && make_folders(folder, error)) {
+		buf_printf(&path, "%s/%s.pem", folder, name);
+		ok = file_replace(buf_str(&path), file.data, file.len, 0600, error);
+	}
+	if (ok)
+		tell_how(c, buf_str(&path), now_s, notes);
+	certificate_free(c);
+	if (file.data)
+		explicit_bzero(file.data, file.cap);
+	buf_free(&file);
+	buf_free(&path);
+	return ok;
 }

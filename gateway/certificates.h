@@ -20,4 +20,12 @@
 bool certificates_check(const struct lyd_node *conf, const struct lyd_node *running, int64_t now_s,
 			struct buf *error);
 
+/*
+ * Keeps a chain and its key, pasted in any order, in folder/NAME.pem: both in one file, so that
+ * they change together. What stands between the PEM blocks is left out. notes: how to use it, and
+ * what an operator should know. False with the reason in error, and nothing changed.
+ */
+bool certificates_store(const char *folder, const char *name, const char *pem, int64_t now_s,
+			struct buf *notes, struct buf *error);
+
 #endif

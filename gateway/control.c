@@ -2,18 +2,16 @@
 #include "gateway/control.h"
 
 #include "gateway/helper.h"
+#include "gateway/listen.h"
 #include "gateway/relay_call.h"
 #include "gateway/tool.h"
 #include "lib/log.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define REQUEST_MAX (2 * TEXT_MAX) /* bytes: a whole config, escaped */
@@ -45,45 +43,6 @@ struct gate_control {
 	unsigned count;
 	unsigned sessions; /* so far */
 };
-
-/* ---- the socket's file ---- */
-
-/* Everybody who may log in may ask; where there are no such groups, or no right to give: root
- * alone. */
-static void open_to_logins(const char *path)
-{
-	const struct group *group = getgrnam(PEER_LOGIN_GROUP);
-
-	if (!group)
-		group = getgrnam(PEER_ADMIN_GROUP);
-	if (group && chown(path, (uid_t)-1, group->gr_gid) != 0)
-		log_warn("control: %s is not open to group %s: %s", path, group->gr_name,
-			 strerror(errno));
-}
-
-/* Bound under another name, given its mode, then renamed: nobody can connect too early. */
-static int bind_at(const char *path, struct buf *error)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && (size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s.new", path) >=
-			       sizeof(sun.sun_path)) {
-		errno = ENAMETOOLONG;
-	} else if (fd >= 0) {
-		unlink(sun.sun_path);
-		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
-		    chmod(sun.sun_path, 0660) == 0 && listen(fd, 128) == 0) {
-			open_to_logins(sun.sun_path);
-			if (rename(sun.sun_path, path) == 0)
-				return fd;
-		}
-	}
-	buf_printf(error, "cannot listen at %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
 
 /* ---- a client ---- */
 
@@ -301,7 +260,7 @@ static json_t *answer_at_once(struct client *k, const struct verb *verb, const j
 		if (strcmp(verb->name, "check") != 0)
 			verb_note(c->gate, &k->peer, request, answer);
 		/* Groups and roles may have changed. */
-		open_to_logins(c->path);
+		listen_open_to_logins(c->path);
 		for (struct client *other = c->clients; other; other = other->next)
 			peer_refresh(&other->peer);
 	}
@@ -410,7 +369,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 struct gate_control *gate_control_open(struct ev_loop *loop, const char *path, struct gate *gate,
 				       struct buf *error)
 {
-	int fd = bind_at(path, error);
+	int fd = listen_for_people(path, SOCK_NONBLOCK, error);
 	struct gate_control *c;
 
 	if (fd < 0)

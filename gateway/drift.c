@@ -200,6 +200,17 @@ static int notifications(int bus, const int *groups, size_t n, struct buf *error
 	return -1;
 }
 
+static void while_changing(void *arg, bool begins)
+{
+	struct drift *d = arg;
+	const int group = NFNLGRP_NFTABLES;
+
+	if (setsockopt(d->rules.fd, SOL_NETLINK,
+		       begins ? NETLINK_DROP_MEMBERSHIP : NETLINK_ADD_MEMBERSHIP, &group,
+		       sizeof(group)) != 0)
+		log_error("the kernel's notices cannot be heard: %s", strerror(errno));
+}
+
 /* ---- sysctls ---- */
 
 static void watch_sysctl(const char *path, void *arg)
@@ -255,6 +266,7 @@ struct drift *drift_open(struct ev_loop *loop, struct apply *a, drift_found foun
 	ev_timer_init(&d->settle, on_settled, 0.0, 0.0);
 	d->settle.data = d;
 	if (d->rules.fd >= 0 && d->network.fd >= 0) {
+		apply_on_change(a, while_changing, d);
 		drift_committed(d);
 		return d;
 	}
@@ -273,6 +285,7 @@ void drift_close(struct drift *d)
 {
 	if (!d)
 		return;
+	apply_on_change(d->apply, NULL, NULL);
 	stop(d, &d->rules);
 	stop(d, &d->network);
 	stop(d, &d->sysctls);

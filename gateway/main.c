@@ -190,6 +190,8 @@ static struct apply *open_apply(const struct options *o, struct buf *error)
 				.admin_home = o->guest || o->dry_run ? NULL : "/config/admin",
 				.admin_hash =
 					o->guest || o->dry_run ? NULL : "/config/system/admin.hash",
+				.admin_keys =
+					o->guest || o->dry_run ? NULL : "/config/system/admin.keys",
 				.shell = "/usr/libexec/gatepost/session",
 			},
 	};
@@ -272,12 +274,16 @@ int main(int argc, char **argv)
 		fatal("cannot create %s: %s", o.run_dir, strerror(errno));
 	umask(077);
 
-	struct gate gate = {.services = o.services, .release = o.release, .lab = o.lab};
+	struct gate gate = {.services = o.services,
+			    .release = o.release,
+			    .lab = o.lab,
+			    .lanport = below(o.store, "system/lan-port")};
 	if (!(gate.model = model_open(o.yang, o.lab, &error)) ||
 	    !(gate.store = confstore_open(o.store, o.config, &error)) ||
 	    !(gate.apply = open_apply(&o, &error)))
 		fatal("%s", buf_str(&error));
 	gate.announcer = announcer_new(o.guest || o.dry_run ? NULL : CONSOLES);
+	gate.certificates = below(o.store, "keys/certificates");
 	gate.audit = audit_open(o.audit, gate.model);
 	gate.commit =
 		commit_open(gate.model, gate.store, gate.apply, gate.announcer, o.in_force_mark);

@@ -8,11 +8,17 @@ static void print_links(const struct netplan *plan, struct buf *out)
 		if (l->vlan)
 			buf_printf(out, "ip link add link %s name %s type vlan id %u\n", l->parent,
 				   l->name, l->vlan);
+		if (l->is_bridge)
+			buf_printf(out, "ip link add name %s type bridge\n", l->name);
 		buf_printf(out, "ip link set %s up", l->name);
 		if (l->mtu)
 			buf_printf(out, " mtu %u", l->mtu);
 		buf_appendc(out, '\n');
 	}
+	for (size_t i = 0; i < plan->links_n; i++)
+		if (*plan->links[i].bridge)
+			buf_printf(out, "ip link set %s master %s\n", plan->links[i].name,
+				   plan->links[i].bridge);
 }
 
 void net_dummy_apply(const struct netplan *plan, struct buf *out)

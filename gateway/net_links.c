@@ -19,15 +19,17 @@ static struct nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags
 	return nlh;
 }
 
-static void read_vlan_data(const struct nlattr *info, struct kernel_link *link)
+static void read_kind(const struct nlattr *info, struct kernel_link *link)
 {
 	const struct nlattr *attr, *data;
 	bool vlan = false;
 
 	mnl_attr_for_each_nested(attr, info)
 	{
-		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) {
 			vlan = !strcmp(mnl_attr_get_str(attr), "vlan");
+			link->is_bridge = !strcmp(mnl_attr_get_str(attr), "bridge");
+		}
 		if (mnl_attr_get_type(attr) != IFLA_INFO_DATA || !vlan)
 			continue;
 		mnl_attr_for_each_nested(data, attr) if (mnl_attr_get_type(data) == IFLA_VLAN_ID)
@@ -56,11 +58,14 @@ static void read_link(const struct nlmsghdr *nlh, void *context)
 		case IFLA_LINK:
 			link->parent_index = mnl_attr_get_u32(attr);
 			break;
+		case IFLA_MASTER:
+			link->bridge_index = mnl_attr_get_u32(attr);
+			break;
 		case IFLA_GROUP:
 			link->group = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_LINKINFO:
-			read_vlan_data(attr, link);
+			read_kind(attr, link);
 			break;
 		default:
 			break;
@@ -125,6 +130,34 @@ int link_add_vlan(struct netlink *nl, const char *name, uint32_t parent_index, u
 	mnl_attr_put_u16(nlh, IFLA_VLAN_ID, (uint16_t)vlan);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
+	return netlink_do(nl, nlh);
+}
+
+int link_add_bridge(struct netlink *nl, const char *name)
+{
+	char buffer[NETLINK_MESSAGE_MAX];
+	struct nlmsghdr *nlh = link_request(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, NET_PROTOCOL);
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
+	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put_u32(nlh, IFLA_BR_STP_STATE, 0);
+	mnl_attr_put_u32(nlh, IFLA_BR_FORWARD_DELAY, 0);
+	/* Neighbour discovery is multicast, and nobody here asks who listens. */
+	mnl_attr_put_u8(nlh, IFLA_BR_MCAST_SNOOPING, 0);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	return netlink_do(nl, nlh);
+}
+
+int link_set_bridge(struct netlink *nl, uint32_t index, uint32_t bridge_index)
+{
+	char buffer[NETLINK_MESSAGE_MAX];
+	struct nlmsghdr *nlh = link_request(buffer, RTM_NEWLINK, 0, index);
+
+	mnl_attr_put_u32(nlh, IFLA_MASTER, bridge_index);
 	return netlink_do(nl, nlh);
 }
 

@@ -16,8 +16,8 @@
 enum { SYSCTL_VALUE_MAX = 64 };
 
 struct found_link {
-	char name[IFNAMSIZ], parent[IFNAMSIZ];
-	bool existed, up;
+	char name[IFNAMSIZ], parent[IFNAMSIZ], bridge[IFNAMSIZ];
+	bool existed, up, is_bridge;
 	unsigned mtu, vlan;
 };
 
@@ -31,7 +31,7 @@ struct found_sysctl {
 struct net_undo {
 	char (*scope)[IFNAMSIZ]; /* the plan's ports */
 	size_t scope_n, scope_cap;
-	struct found_link *links; /* the plan's, and VLANs of ours that the plan has not */
+	struct found_link *links; /* the plan's, and ours that the plan has not */
 	size_t links_n, links_cap;
 	struct found_sysctl *sysctls;
 	size_t sysctls_n, sysctls_cap;
@@ -123,8 +123,12 @@ static void find_link(struct net_undo *u, const struct kernel_links *links, cons
 	found->up = link->up;
 	found->mtu = link->mtu;
 	found->vlan = link->vlan;
+	const struct kernel_link *bridge = links_indexed(links, link->bridge_index);
+	found->is_bridge = link->is_bridge;
 	if (parent)
 		memcpy(found->parent, parent->name, IFNAMSIZ);
+	if (bridge)
+		memcpy(found->bridge, bridge->name, IFNAMSIZ);
 }
 
 static void find_sysctl(struct net_undo *u, const char *path)
@@ -143,9 +147,10 @@ static bool plan_has_link(const struct netplan *plan, const char *name)
 	return false;
 }
 
-static bool is_our_vlan(const struct kernel_link *link)
+/* A VLAN or a bridge that we made. */
+static bool is_made_by_us(const struct kernel_link *link)
 {
-	return link->vlan && link->group == NET_PROTOCOL;
+	return (link->vlan || link->is_bridge) && link->group == NET_PROTOCOL;
 }
 
 /* Everything is read before anything is written: writing one sysctl may change others. */
@@ -172,7 +177,7 @@ static struct net_undo *find_all(struct netlink *nl, const struct netplan *plan,
 		find_sysctl(u, plan->sysctls[i].path);
 	for (size_t i = 0; i < links.n; i++) {
 		char path[NET_SYSCTL_PATH_MAX];
-		if (!is_our_vlan(&links.at[i]) || plan_has_link(plan, links.at[i].name))
+		if (!is_made_by_us(&links.at[i]) || plan_has_link(plan, links.at[i].name))
 			continue;
 		find_link(u, &links, links.at[i].name);
 		for (size_t j = 0; netplan_port_sysctl(j, links.at[i].name, path); j++)
@@ -190,7 +195,42 @@ static bool refuse_link(struct netlink *nl, const char *name, const char *what, 
 	return false;
 }
 
-static bool add_vlans(struct netlink *nl, const struct netplan *plan, struct buf *error)
+static bool add_bridge(struct netlink *nl, const struct net_link *want,
+		       const struct kernel_link *have, struct buf *error)
+{
+	if (have && !have->is_bridge) {
+		buf_printf(error, "device %s: there is one of this name that is no bridge\n",
+			   want->name);
+		return false;
+	}
+	return have || !link_add_bridge(nl, want->name) ||
+	       refuse_link(nl, want->name, "the bridge cannot be made", error);
+}
+
+/* Ports into their bridge, and those that are to be in none out of ours. */
+static bool set_bridges(struct netlink *nl, const struct netplan *plan, struct buf *error)
+{
+	struct kernel_links links;
+	bool ok = true;
+
+	if (links_read(nl, &links))
+		ok = refuse_link(nl, "any", "cannot be read", error);
+	for (size_t i = 0; i < plan->links_n && ok; i++) {
+		const struct kernel_link *have = links_named(&links, plan->links[i].name);
+		const struct kernel_link *in = links_indexed(&links, have ? have->bridge_index : 0);
+		const struct kernel_link *want = links_named(&links, plan->links[i].bridge);
+
+		if (!have || in == want || (!want && !is_made_by_us(in)))
+			continue;
+		if (link_set_bridge(nl, have->index, want ? want->index : 0))
+			ok = refuse_link(nl, have->name, "cannot become a port of the bridge",
+					 error);
+	}
+	links_free(&links);
+	return ok;
+}
+
+static bool add_links(struct netlink *nl, const struct netplan *plan, struct buf *error)
 {
 	struct kernel_links links;
 	bool ok = true;
@@ -202,6 +242,10 @@ static bool add_vlans(struct netlink *nl, const struct netplan *plan, struct buf
 		const struct kernel_link *have = links_named(&links, want->name);
 		const struct kernel_link *parent = links_named(&links, want->parent);
 
+		if (want->is_bridge) {
+			ok = add_bridge(nl, want, have, error);
+			continue;
+		}
 		if (!want->vlan) {
 			if (!have)
 				buf_printf(error, "device %s: there is no such device\n",
@@ -248,8 +292,8 @@ static bool raise_links(struct netlink *nl, const struct netplan *plan, struct b
 	return ok;
 }
 
-/* VLANs of ours that the plan has not. */
-static bool drop_vlans(struct netlink *nl, const struct netplan *plan, struct buf *error)
+/* What we made and the plan has not. */
+static bool drop_links(struct netlink *nl, const struct netplan *plan, struct buf *error)
 {
 	struct kernel_links links;
 	bool ok = true;
@@ -257,7 +301,7 @@ static bool drop_vlans(struct netlink *nl, const struct netplan *plan, struct bu
 	if (links_read(nl, &links))
 		ok = refuse_link(nl, "any", "cannot be read", error);
 	for (size_t i = 0; i < links.n && ok; i++)
-		if (is_our_vlan(&links.at[i]) && !plan_has_link(plan, links.at[i].name) &&
+		if (is_made_by_us(&links.at[i]) && !plan_has_link(plan, links.at[i].name) &&
 		    link_delete(nl, links.at[i].index))
 			ok = refuse_link(nl, links.at[i].name, "cannot be removed", error);
 	links_free(&links);
@@ -273,9 +317,9 @@ static bool apply(struct netlink *nl, const struct netplan *plan, const struct n
 	struct state target;
 
 	state_of_plan(plan, &target);
-	bool ok = add_vlans(nl, plan, error) && apply_sysctls(plan, error) &&
-		  raise_links(nl, plan, error) && state_converge(nl, &scope, &target, error) &&
-		  drop_vlans(nl, plan, error);
+	bool ok = add_links(nl, plan, error) && apply_sysctls(plan, error) &&
+		  raise_links(nl, plan, error) && set_bridges(nl, plan, error) &&
+		  state_converge(nl, &scope, &target, error) && drop_links(nl, plan, error);
 	state_free(&target);
 	return ok;
 }
@@ -288,13 +332,25 @@ static void undo_new_links(struct netlink *nl, const struct net_undo *u)
 		log_error("undo: links cannot be read: %s", netlink_reason(nl));
 	for (size_t i = 0; i < u->links_n; i++) {
 		const struct kernel_link *now = links_named(&links, u->links[i].name);
-		if (now && !u->links[i].existed && is_our_vlan(now) && link_delete(nl, now->index))
+		if (now && !u->links[i].existed && is_made_by_us(now) &&
+		    link_delete(nl, now->index))
 			log_error("undo: device %s: %s", now->name, netlink_reason(nl));
 	}
 	links_free(&links);
 }
 
-/* Brings VLANs back that were taken away, before their addresses. */
+static int bring_back_link(struct netlink *nl, const struct found_link *found,
+			   const struct kernel_links *links)
+{
+	const struct kernel_link *parent = links_named(links, found->parent);
+
+	if (found->is_bridge)
+		return link_add_bridge(nl, found->name);
+	return found->vlan && parent ? link_add_vlan(nl, found->name, parent->index, found->vlan)
+				     : 0;
+}
+
+/* Brings back what was taken away, before its addresses. */
 static void undo_lost_links(struct netlink *nl, const struct net_undo *u)
 {
 	struct kernel_links links;
@@ -303,9 +359,27 @@ static void undo_lost_links(struct netlink *nl, const struct net_undo *u)
 		log_error("undo: links cannot be read: %s", netlink_reason(nl));
 	for (size_t i = 0; i < u->links_n; i++) {
 		const struct found_link *found = &u->links[i];
-		const struct kernel_link *parent = links_named(&links, found->parent);
-		if (found->existed && found->vlan && parent && !links_named(&links, found->name) &&
-		    link_add_vlan(nl, found->name, parent->index, found->vlan))
+		if (found->existed && !links_named(&links, found->name) &&
+		    bring_back_link(nl, found, &links))
+			log_error("undo: device %s: %s", found->name, netlink_reason(nl));
+	}
+	links_free(&links);
+}
+
+/* Each into the bridge that it was a port of, or out of ours. */
+static void undo_bridges(struct netlink *nl, const struct net_undo *u)
+{
+	struct kernel_links links;
+
+	if (links_read(nl, &links))
+		log_error("undo: links cannot be read: %s", netlink_reason(nl));
+	for (size_t i = 0; i < u->links_n; i++) {
+		const struct found_link *found = &u->links[i];
+		const struct kernel_link *now = links_named(&links, found->name);
+		const struct kernel_link *bridge = links_named(&links, found->bridge);
+		if (!now || !found->existed || now->bridge_index == (bridge ? bridge->index : 0))
+			continue;
+		if (link_set_bridge(nl, now->index, bridge ? bridge->index : 0))
 			log_error("undo: device %s: %s", found->name, netlink_reason(nl));
 	}
 	links_free(&links);
@@ -345,6 +419,7 @@ static void undo_with(struct netlink *nl, const struct net_undo *u)
 	struct buf error = BUF_INIT;
 
 	undo_lost_links(nl, u);
+	undo_bridges(nl, u);
 	undo_link_settings(nl, u, true);
 	undo_new_links(nl, u);
 	if (!state_converge(nl, &scope, &u->items, &error))
@@ -412,6 +487,15 @@ static void compare_links(struct netlink *nl, const struct netplan *plan, struct
 		else if (want->mtu && have->mtu != want->mtu)
 			buf_printf(difference, "device %s: mtu %u, meant %u\n", want->name,
 				   have->mtu, want->mtu);
+		const struct kernel_link *bridge = links_named(&links, want->bridge);
+		const struct kernel_link *in = links_indexed(&links, have ? have->bridge_index : 0);
+		if (have && *want->bridge && (!bridge || in != bridge))
+			buf_printf(difference, "device %s: not a port of %s\n", want->name,
+				   want->bridge);
+		else if (in && !*want->bridge && is_made_by_us(in))
+			buf_printf(difference, "device %s: a port of %s\n", want->name, in->name);
+		if (have && want->is_bridge && !have->is_bridge)
+			buf_printf(difference, "device %s: no bridge\n", want->name);
 	}
 	links_free(&links);
 }

@@ -20,8 +20,10 @@ struct kernel_link {
 	bool up;
 	unsigned mtu;
 	uint32_t parent_index;
-	unsigned vlan;  /* 0: no VLAN */
-	uint32_t group; /* NET_PROTOCOL marks the VLANs that are ours */
+	unsigned vlan; /* 0: no VLAN */
+	bool is_bridge;
+	uint32_t bridge_index; /* of the bridge that it is a port of; 0: none */
+	uint32_t group;        /* NET_PROTOCOL marks the VLANs and bridges that are ours */
 };
 
 struct kernel_links {
@@ -37,6 +39,9 @@ void links_free(struct kernel_links *links);
 
 int link_set(struct netlink *nl, uint32_t index, bool up, unsigned mtu);
 int link_add_vlan(struct netlink *nl, const char *name, uint32_t parent_index, unsigned vlan);
+int link_add_bridge(struct netlink *nl, const char *name);
+/* bridge_index 0: of none any more. */
+int link_set_bridge(struct netlink *nl, uint32_t index, uint32_t bridge_index);
 int link_delete(struct netlink *nl, uint32_t index);
 
 /* ---- items ---- */

@@ -4,6 +4,7 @@
 #include "fwrules/array.h"
 #include "fwrules/nat.h"
 #include "fwrules/policy.h"
+#include "fwrules/ruleset.h"
 #include "model/model.h"
 
 #include <stdarg.h>
@@ -17,6 +18,7 @@ static const char *const port_names[PORTS] = {"wan", "dmz"};
 struct compiler {
 	const struct lyd_node *conf;
 	const struct lyd_node *port[PORTS];
+	bool flat;
 	char ifname[PORTS][IFNAMSIZ];
 	struct netplan *plan;
 	struct buf *error;
@@ -78,6 +80,26 @@ static void compile_link(struct compiler *c, size_t i)
 	copy_name(link->parent, device);
 	link->vlan = vlan;
 	link->mtu = mtu;
+}
+
+/* In the flat topology both are ports of one bridge, and what speaks of them speaks of it. */
+static void compile_bridge(struct compiler *c)
+{
+	unsigned mtu = 0;
+
+	for (size_t i = 0; i < PORTS; i++) {
+		if (!*c->ifname[i])
+			return;
+		struct net_link *link = link_named(c, c->ifname[i]);
+		copy_name(link->bridge, RULESET_BRIDGE);
+		if (!mtu || (link->mtu && link->mtu < mtu))
+			mtu = link->mtu;
+	}
+	struct net_link *bridge = link_named(c, RULESET_BRIDGE);
+	bridge->is_bridge = true;
+	bridge->mtu = mtu;
+	for (size_t i = 0; i < PORTS; i++)
+		copy_name(c->ifname[i], RULESET_BRIDGE);
 }
 
 /* ---- addresses ---- */
@@ -427,7 +449,7 @@ static void compile_answers(struct compiler *c, const char *link)
 
 static void compile_sysctls(struct compiler *c)
 {
-	const char *router = *c->ifname[WAN] && *c->ifname[DMZ] ? "1" : "0";
+	const char *router = *c->ifname[WAN] && *c->ifname[DMZ] && !c->flat ? "1" : "0";
 
 	/* First: setting these changes some of those below. */
 	add_sysctl(c, router, false, "net/ipv4/ip_forward");
@@ -440,10 +462,10 @@ static void compile_sysctls(struct compiler *c)
 	add_sysctl(c, "0", false, "net/netfilter/nf_conntrack_tcp_loose");
 	add_sysctl(c, "1", false, "net/netfilter/nf_conntrack_acct");
 	add_sysctl(c, "262144", true, "net/netfilter/nf_conntrack_max");
-	for (size_t i = 0; i < PORTS; i++)
+	for (size_t i = 0; i < (c->flat ? 1 : PORTS); i++)
 		if (*c->ifname[i])
 			compile_port_sysctls(c, c->ifname[i]);
-	if (*c->ifname[DMZ])
+	if (*c->ifname[DMZ] && !c->flat)
 		add_sysctl(c, is_between(c) ? "1" : "0", false, "net/ipv4/conf/%s/proxy_arp_pvlan",
 			   c->ifname[DMZ]);
 	if (answers_on(c, WAN))
@@ -460,11 +482,15 @@ struct netplan *netplan_compile(const struct lyd_node *conf, struct buf *error)
 
 	if (!c.plan)
 		abort();
+	const struct lyd_node *interfaces = conf_top(conf, "interfaces");
+	c.flat = interfaces && !strcmp(conf_value(interfaces, "topology"), "flat");
 	for (size_t i = 0; i < PORTS; i++) {
-		c.port[i] = conf_child(conf_top(conf, "interfaces"), port_names[i]);
+		c.port[i] = conf_child(interfaces, port_names[i]);
 		if (c.port[i])
 			compile_link(&c, i);
 	}
+	if (c.flat)
+		compile_bridge(&c);
 	compile_addresses(&c);
 	compile_routes(&c);
 	compile_neighbours(&c);

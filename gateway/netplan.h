@@ -22,11 +22,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A port: a device that exists, or a VLAN on one ("eth0.10" on "eth0"). Ports are up. */
+/* A port: a device that exists, a VLAN on one ("eth0.10" on "eth0"), or the bridge that the others
+ * are ports of (flat topology). All are up. */
 struct net_link {
 	char name[IFNAMSIZ];
 	char parent[IFNAMSIZ]; /* "" when it is no VLAN */
 	unsigned vlan;         /* 802.1Q tag; 0 when it is no VLAN */
+	bool is_bridge;
+	char bridge[IFNAMSIZ]; /* that it is a port of, or "" */
 	unsigned mtu;          /* bytes; 0 leaves it as it is */
 };
 
@@ -55,7 +58,7 @@ struct net_sysctl {
 };
 
 struct netplan {
-	struct net_link *links; /* parents before their VLANs */
+	struct net_link *links; /* parents before their VLANs, a bridge last */
 	size_t links_n;
 	struct net_address *addresses; /* of one link in order of preference */
 	size_t addresses_n;

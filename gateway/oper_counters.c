@@ -37,7 +37,7 @@ json_t *oper_counters(struct buf *error)
 
 	if (!nl)
 		goto err;
-	struct nlmsghdr *request = nftnl_nlmsg_build_hdr(bytes, NFT_MSG_GETOBJ, NFPROTO_INET,
+	struct nlmsghdr *request = nftnl_nlmsg_build_hdr(bytes, NFT_MSG_GETOBJ, NFPROTO_UNSPEC,
 							 NLM_F_DUMP, netlink_seq(nl));
 	int failed = netlink_dump(nl, request, add_counter, rows);
 	if (failed && failed != ENOENT) {

@@ -2,11 +2,12 @@
 #include "gateway/services.h"
 
 #include "gateway/file.h"
+#include "gateway/runit.h"
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "model/model.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,14 +49,54 @@ void services_resolv_conf(const struct lyd_node *conf, struct buf *out)
 		buf_appends(out, "# no name-server is configured\n");
 }
 
+/* Whether the box does this for the DMZ. */
+static bool serves(const struct lyd_node *conf, const char *what)
+{
+	return conf_has(conf_child(conf_top(conf, "system"), "serve-dmz"), what);
+}
+
 void services_chrony_conf(const struct lyd_node *conf, struct buf *out)
 {
 	CONF_FOR_EACH (n, conf_top(conf, "system"), "ntp")
 		buf_printf(out, "server %s iburst\n", conf_text(n));
-	/* A box may start with its clock far off: it is set, and only later led. Nobody is served.
-	 */
-	if (out->len)
-		buf_appends(out, "makestep 1 3\nrtcsync\nport 0\ncmdport 0\nuser _chrony\n");
+	if (!out->len)
+		return;
+	/* A box may start with its clock far off: it is set, and only later led. */
+	buf_appends(out, "makestep 1 3\nrtcsync\ncmdport 0\nuser _chrony\n");
+	if (!serves(conf, "ntp")) {
+		buf_appends(out, "port 0\n");
+		return;
+	}
+	/* The firewall knows best who is in the DMZ. */
+	buf_appends(out, "allow 0/0\nallow ::/0\n");
+}
+
+void services_dns_conf(const struct lyd_node *conf, struct buf *out)
+{
+	const struct lyd_node *interfaces = conf_top(conf, "interfaces");
+	const char *topology = interfaces ? conf_value(interfaces, "topology") : "routed";
+	const struct lyd_node *port =
+		conf_child(interfaces, strcmp(topology, "flat") ? "dmz" : "wan");
+	struct prefix p;
+	char text[ADDR_STR_MAX];
+
+	if (!serves(conf, "dns") || !conf_has(port, "address"))
+		return;
+	CONF_FOR_EACH (n, conf_top(conf, "system"), "name-server")
+		buf_printf(out, "server=%s\n", conf_text(n));
+	CONF_FOR_EACH (n, port, "address")
+		if (prefix_parse(conf_text(n), &p))
+			buf_printf(out, "listen-address=%s\n", addr_format(&p.addr, text));
+	/* Only what is written here counts; addresses may come and go. */
+	buf_appends(out, "no-resolv\nno-hosts\nbind-dynamic\ncache-size=10000\n"
+			 "dns-forward-max=1000\nedns-packet-max=1232\nproxy-dnssec\n"
+			 "user=gp-dns\ngroup=gp-dns\n");
+}
+
+void services_syslog(const struct lyd_node *conf, struct buf *out)
+{
+	CONF_FOR_EACH (n, conf_top(conf, "system"), "syslog")
+		buf_printf(out, "%s\n", conf_text(n));
 }
 
 /* Who may connect is the firewall's matter; that anybody may is the server's. */
@@ -77,6 +118,8 @@ static const struct output {
 } outputs[] = {
 	{NULL, 0644, services_resolv_conf, NULL, 0},
 	{"chrony.conf", 0644, services_chrony_conf, "chrony", 't'},
+	{"dnsmasq.conf", 0644, services_dns_conf, "dns", 't'},
+	{"syslog", 0644, services_syslog, "syslog", 't'},
 	{"ssh.conf", 0644, services_ssh_conf, "ssh", 't'},
 	{"relay.json", 0600, services_relay_json, "relay", 'h'},
 };
@@ -142,26 +185,12 @@ static void bring_back(struct undo_file *f, mode_t mode)
 
 /* ---- services ---- */
 
-/* Sends runsv one command letter. False when no runsv holds the service. */
-static bool tell_service(const char *folder, const char *service, char command)
-{
-	struct buf path = BUF_INIT;
-
-	buf_printf(&path, "%s/%s/supervise/control", folder, service);
-	int fd = open(buf_str(&path), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	bool told = fd >= 0 && write(fd, &command, 1) == 1;
-	if (fd >= 0)
-		close(fd);
-	buf_free(&path);
-	return told;
-}
-
 /* A program whose settings went away is ended; its service waits until there are some again. */
 static bool tell(const char *folder, const struct output *o, bool has_settings)
 {
 	if (!folder || !o->service)
 		return true;
-	return tell_service(folder, o->service, has_settings ? o->changed : 't');
+	return runit_tell(folder, o->service, has_settings ? o->changed : 't');
 }
 
 /* ---- apply, undo ---- */

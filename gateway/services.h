@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a config means to the programs beside gatepostd: the relay's JSON, the host name, the
- * resolvers, the time servers, SSH from outside.
+ * resolvers, the time servers, DNS for the DMZ, where log lines are sent, SSH from outside.
  *
  * The relay's settings are the `relay` subtree of the model as RFC 7951 JSON, its name servers
  * filled in from the system's where it has none of its own; gatepostd and the relay share nothing
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 struct services {
-	const char *run_dir;     /* relay.json and chrony.conf are written here */
+	const char *run_dir;     /* relay.json, chrony.conf... are written here */
 	const char *folder;      /* of runit's services, or NULL: nobody is told */
 	const char *resolv_conf; /* or NULL: left alone */
 	bool host_name;          /* whether the machine's name is ours to set */
@@ -42,5 +42,10 @@ void services_resolv_conf(const struct lyd_node *conf, struct buf *out);
 void services_chrony_conf(const struct lyd_node *conf, struct buf *out);
 /* "on" while `system ssh allow` names somebody: what the ssh service waits for. */
 void services_ssh_conf(const struct lyd_node *conf, struct buf *out);
+
+/* dnsmasq's whole configuration; "" when the DMZ gets no DNS from the box. */
+void services_dns_conf(const struct lyd_node *conf, struct buf *out);
+/* The receivers of log lines, one a line: for gatepost-syslog. */
+void services_syslog(const struct lyd_node *conf, struct buf *out);
 
 #endif

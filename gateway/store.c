@@ -233,7 +233,7 @@ bool confstore_read(const struct confstore *s, struct buf *text, struct buf *err
 	return false;
 }
 
-/* Which revision gatepost.conf is; those newer than it were never kept. */
+/* Which revision gatepost.conf is. */
 static void find_current(struct confstore *s, const struct buf *config)
 {
 	unsigned *all;
@@ -247,11 +247,20 @@ static void find_current(struct confstore *s, const struct buf *config)
 		    !memcmp(buf_str(&text), buf_str(config), text.len))
 			s->current = all[i];
 	}
-	for (i = 0; i < count && s->current && all[i] > s->current; i++)
-		confstore_drop(s, all[i]);
 	free(all);
 	buf_free(&text);
 	buf_free(&unused);
+}
+
+/* Those newer than the current one were never kept. */
+static void drop_newer(struct confstore *s)
+{
+	unsigned *all;
+	size_t count = numbers(s, &all);
+
+	for (size_t i = 0; i < count && s->current && all[i] > s->current; i++)
+		confstore_drop(s, all[i]);
+	free(all);
 }
 
 /* What a crash left half written. */
@@ -282,18 +291,37 @@ static bool adopt(struct confstore *s, const struct buf *config, struct buf *err
 	return true;
 }
 
-struct confstore *confstore_open(const char *dir, const char *config, struct buf *error)
+static struct confstore *new_store(const char *dir, const char *config)
 {
 	struct confstore *s = calloc(1, sizeof(*s));
-	struct buf text = BUF_INIT;
 
-	if (!s)
-		abort();
-	s->config = config ? strdup(config) : join(dir, "gatepost.conf");
-	if (!s->config)
+	if (!s || !(s->config = config ? strdup(config) : join(dir, "gatepost.conf")))
 		abort();
 	s->revisions = join(dir, "revisions");
 	s->unconfirmed = join(dir, "unconfirmed");
+	return s;
+}
+
+struct confstore *confstore_look(const char *dir, const char *config, struct buf *error)
+{
+	struct confstore *s = new_store(dir, config);
+	struct buf text = BUF_INIT;
+
+	if (confstore_read(s, &text, error)) {
+		find_current(s, &text);
+	} else {
+		confstore_close(s);
+		s = NULL;
+	}
+	buf_free(&text);
+	return s;
+}
+
+struct confstore *confstore_open(const char *dir, const char *config, struct buf *error)
+{
+	struct confstore *s = new_store(dir, config);
+	struct buf text = BUF_INIT;
+
 	if (mkdir(s->revisions, 0700) != 0 && errno != EEXIST) {
 		buf_printf(error, "cannot create %s: %s\n", s->revisions, strerror(errno));
 		goto err;
@@ -302,6 +330,7 @@ struct confstore *confstore_open(const char *dir, const char *config, struct buf
 		goto err;
 	sweep(s);
 	find_current(s, &text);
+	drop_newer(s);
 	if (!adopt(s, &text, error))
 		goto err;
 	buf_free(&text);

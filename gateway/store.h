@@ -38,6 +38,8 @@ struct revision {
 /* dir must exist; config names another file than DIR/gatepost.conf, or is NULL. NULL with the
  * reason in error. */
 struct confstore *confstore_open(const char *dir, const char *config, struct buf *error);
+/* Only to read: nothing is tidied up, and no revision made of a file edited by hand. */
+struct confstore *confstore_look(const char *dir, const char *config, struct buf *error);
 void confstore_close(struct confstore *s);
 
 /* Reads gatepost.conf. A store without one is empty: true, and nothing appended. */

@@ -69,9 +69,12 @@ static bool ping(const json_t *request, const struct lyd_node *running, struct w
 static bool traceroute(const json_t *request, const struct lyd_node *running, struct words *argv,
 		       struct buf *error)
 {
+	/* One probe a hop, 2 s for its answer, 20 hops: at the worst 40 s. */
+	static const char *const options[] = {"traceroute", "-n", "-q", "1", "-w", "2", "-m", "20"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		words_add(argv, options[i]);
 	(void)running;
-	words_add(argv, "traceroute");
-	words_add(argv, "-n");
 	return add_host(request, argv, error);
 }
 

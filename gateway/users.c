@@ -293,6 +293,18 @@ static bool make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return geteuid() != 0 || (lchown(path, uid, gid) == 0 && chmod(path, mode) == 0);
 }
 
+/* Whether the file says that already: no commit waits for a disk without need. */
+static bool stands(const char *path, const struct buf *text)
+{
+	struct buf now = BUF_INIT;
+	bool same = buf_read_file(&now, path, FILE_MAX)
+			    ? now.len == text->len && !memcmp(buf_str(&now), buf_str(text), now.len)
+			    : errno == ENOENT && !text->len;
+
+	buf_free(&now);
+	return same;
+}
+
 static void put_keys(const char *home, const char *name, const struct buf *keys, uid_t uid,
 		     gid_t gid)
 {
@@ -302,13 +314,27 @@ static void put_keys(const char *home, const char *name, const struct buf *keys,
 
 	if (!ok)
 		buf_printf(&error, "%s: %s", path.len ? buf_str(&path) : home, strerror(errno));
-	else
-		ok = file_replace(path_in(&path, home, ".ssh/authorized_keys"), buf_str(keys),
-				  keys->len, 0644, &error);
+	else if (!stands(path_in(&path, home, ".ssh/authorized_keys"), keys))
+		ok = file_replace(buf_str(&path), buf_str(keys), keys->len, 0644, &error);
 	if (!ok)
 		log_error("the keys of %s are not in force: %s", name, buf_str(&error));
 	buf_free(&path);
 	buf_free(&error);
+}
+
+/* The config's, or else the first ones: what the config no longer has is not in force either. */
+static void put_admin_keys(const struct user *admin, const struct users_place *place, uid_t id)
+{
+	struct buf first = BUF_INIT;
+
+	if (!place->admin_home)
+		return;
+	if (place->admin_keys && !buf_read_file(&first, place->admin_keys, FILE_MAX) &&
+	    errno != ENOENT)
+		log_error("%s: %s", place->admin_keys, strerror(errno));
+	put_keys(place->admin_home, USERS_ADMIN, admin && admin->keys.len ? &admin->keys : &first,
+		 id, id);
+	buf_free(&first);
 }
 
 /* Of those who are gone, the keys go; the account has gone already. */
@@ -326,9 +352,8 @@ static void make_homes(const struct users *u, const struct users_place *place,
 		if (is_ours(&line) && user)
 			put_keys(path_in(&home, place->homes, line.name), line.name, &user->keys,
 				 (uid_t)line.id, USERS_FIRST_ID);
-		else if (!strcmp(line.name, USERS_ADMIN) && user && place->admin_home)
-			put_keys(place->admin_home, line.name, &user->keys, (uid_t)line.id,
-				 (gid_t)line.id);
+		else if (!strcmp(line.name, USERS_ADMIN))
+			put_admin_keys(user, place, (uid_t)line.id);
 	}
 	for (const char *text = buf_str(&was->passwd); next_line(&text, &line);)
 		if (is_ours(&line) && !user_named(u, line.name))

@@ -6,7 +6,8 @@
  * group is the image's and stays. All users share the group "operator", who may look; those of
  * the role admin are in the group "admin" too, who may change things (peer.h goes by that). The
  * image's own account "admin" may be in the config for its keys and password; without a password
- * there it keeps the one that it has, so the first password always leads in.
+ * there it keeps the one that it has, so the first password always leads in; without keys there,
+ * the keys that the image was built with are in force, if it was.
  *
  * A user's keys are in .ssh/authorized_keys of their home, in a folder that is root's: the user
  * cannot add to them.
@@ -29,6 +30,7 @@ struct users_place {
 	const char *homes;      /* DIR/NAME is a user's home */
 	const char *admin_home; /* of the image's account */
 	const char *admin_hash; /* a file with its own password's hash; may be absent */
+	const char *admin_keys; /* a file with its first keys; may be absent */
 	const char *shell;
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gateway/verbs.h"
 
+#include "gateway/certificates.h"
+#include "gateway/lanport_set.h"
 #include "gateway/sights.h"
 #include "lib/log.h"
 
@@ -296,6 +298,19 @@ static json_t *answer_hash(struct gate *g, const struct peer *peer, const json_t
 	return answer;
 }
 
+static json_t *answer_certificate(struct gate *g, const struct peer *peer, const json_t *request)
+{
+	struct buf notes = BUF_INIT, error = BUF_INIT;
+
+	(void)peer;
+	if (!certificates_store(g->certificates, text_of(request, "name"), text_of(request, "key"),
+				time(NULL), &notes, &error))
+		return failure_of(&error);
+	json_t *answer = json_pack("{s:b s:s}", "ok", 1, "notes", buf_str(&notes));
+	buf_free(&notes);
+	return answer;
+}
+
 static json_t *answer_ran(struct gate *g, const struct peer *peer, const json_t *request)
 {
 	audit_note(g->audit, peer, text_of(request, "command"), NULL, false);
@@ -355,6 +370,7 @@ static const struct verb verbs[] = {
 	{"ping", false, NULL},
 	{"ran", false, answer_ran},
 	{"hash", false, answer_hash},
+	{"certificate", true, answer_certificate},
 	{"traceroute", false, NULL},
 	{"capture", true, NULL},
 	{"check", true, answer_check},
@@ -364,6 +380,7 @@ static const struct verb verbs[] = {
 	{"lock", true, answer_lock},
 	{"unlock", true, answer_unlock},
 	{"break", true, answer_break},
+	{"lan-port", true, lanport_set},
 };
 
 const struct verb *verb_find(const char *name)

@@ -21,6 +21,8 @@
  *	                                       (offer.h)
  *	test-policy from to protocol [port] [text]   rows: which line decides (explain.h)
  *	hash      password                     hash: what `system user NAME password` takes
+ *	certificate name key                   notes; key: PEM, the chain's and the key's
+ *	lan-port  [address] [dhcp]             address, dhcp: what holds now (lanport_set.h)
  *	ran       command                      for the audit log (audit.h)
  *	relay     request                      handed on to the relay, its answer as it is
  *	ping, traceroute, capture (tool.h)     {"output":...} lines, then {"ok":...,"status":...}
@@ -46,9 +48,11 @@ struct gate {
 	struct confstore *store;
 	struct apply *apply;
 	struct commit *commit;
-	const char *services; /* runit's folder */
-	bool lab;             /* the model knows settings for test benches */
-	const char *release;  /* NAME=VALUE lines about the image */
+	const char *services;     /* runit's folder */
+	bool lab;                 /* the model knows settings for test benches */
+	const char *release;      /* NAME=VALUE lines about the image */
+	const char *certificates; /* the folder that pasted ones are kept in */
+	const char *lanport;      /* the LAN port's settings (lib/lanport.h) */
 	struct announcer *announcer;
 	struct audit *audit;
 	struct alarms *alarms;

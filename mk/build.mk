@@ -37,23 +37,30 @@ LIBS_gatepost-relay := -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto -lseccom
 LIBS_gatepost-track := $(LIBS_gatepost-relay)
 LIBS_gatepostd      := -lyang -lnftnl -lmnl -lev -ljansson -lmbedtls -lmbedx509 -lmbedcrypto \
 		       -lcrypt -lcap
-LIBS_gatepost       := -lyang -ledit -ljansson
+LIBS_gatepost-rescue := -ljansson
+LIBS_gatepost       := -lyang -ledit -ljansson -lz
+LIBS_gatepost-syslog :=
 LIBS_gatepost-console := -llwip -lmnl -lseccomp -lcap
 
 MAIN_gatepost-relay := relay/main.c
 MAIN_gatepost-track := relay/track/main.c
 MAIN_gatepostd      := gateway/main.c
+MAIN_gatepost-rescue := gateway/rescue/main.c
 MAIN_gatepost       := cli/main.c
+MAIN_gatepost-syslog := gateway/syslog/main.c
 MAIN_gatepost-console := console/main.c
 
 USES_gatepost-relay := relay lib
 USES_gatepost-track := relay lib
 USES_gatepostd      := gateway fwrules model lib
+USES_gatepost-rescue := gateway lib
 USES_gatepost       := cli model lib
+USES_gatepost-syslog := gateway lib
 USES_gatepost-console := console lib
 
 # A program whose main is not there yet is left out.
-PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost gatepost-console,$(if $(wildcard $(MAIN_$(p))),$(p)))
+PROGRAMS := $(foreach p,gatepost-relay gatepost-track gatepostd gatepost-rescue gatepost \
+	gatepost-syslog gatepost-console,$(if $(wildcard $(MAIN_$(p))),$(p)))
 
 define program
 $(B)/bin/$(1): $(call objects,$(MAIN_$(1))) $(patsubst %,$(B)/%.a,$(USES_$(1)))
@@ -70,7 +77,7 @@ $(B)/obj/%.o: %.c | deps
 
 # Unit tests: tests/unit/NAME_test.c, linked with every archive; none needs root or a network.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
-UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lutil -llwip
+UNIT_LIBS  := -lcmocka $(LIBS_gatepost-relay) -lyang -lnftnl -lmnl -ledit -lz -lutil -llwip
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(patsubst %,$(B)/%.a,$(ARCHIVES))
 	@mkdir -p $(@D)
 	@echo "  LD    unit/$*"

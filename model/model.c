@@ -68,9 +68,10 @@ const struct lys_module *model_schema(const struct model *m)
 
 /* ---- validation ---- */
 
-/* What libyang still finds after our own checks: told in its words rather than not at all. */
-static bool validate_by_schema(struct model *m, struct lyd_node **conf, struct faults *f)
+bool model_agrees(struct model *m, struct lyd_node **conf, struct buf *error)
 {
+	struct faults faults = {.out = error}, *f = &faults;
+
 	ly_err_clean(m->ctx, NULL);
 	if (lyd_validate_module(conf, m->module, 0, NULL) == LY_SUCCESS)
 		return true;
@@ -79,6 +80,7 @@ static bool validate_by_schema(struct model *m, struct lyd_node **conf, struct f
 	if (!f->count)
 		fault_in_text(f, 0, 0, "", NULL, "the schema refuses it");
 	ly_err_clean(m->ctx, NULL);
+	fault_finish(f);
 	return false;
 }
 
@@ -90,8 +92,10 @@ bool model_validate(struct model *m, struct lyd_node **conf, struct buf *error)
 	check_system(*conf, &faults);
 	check_net(*conf, &faults);
 	check_relay(*conf, &faults);
-	if (!faults.count)
-		validate_by_schema(m, conf, &faults);
+	/* All that the schema can demand has been checked: what is left is its defaults. */
+	if (!faults.count &&
+	    lyd_new_implicit_module(conf, m->module, LYD_IMPLICIT_NO_STATE, NULL) != LY_SUCCESS)
+		abort(); /* only for want of memory */
 	fault_finish(&faults);
 	return faults.count == 0;
 }

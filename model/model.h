@@ -30,6 +30,9 @@ const struct lys_module *model_schema(const struct model *m);
  * fault in error: the path, the offending text, what would be right.
  */
 bool model_validate(struct model *m, struct lyd_node **conf, struct buf *error);
+/* Does libyang's own validation, which takes as long as all of model_validate(), find the same? For
+ * tests: what it finds is a check that is missing here. */
+bool model_agrees(struct model *m, struct lyd_node **conf, struct buf *error);
 
 /* RFC 7951 JSON of one top-level container ("relay"), with defaults; "" when it is not set. */
 void model_print_json(const struct lyd_node *conf, const char *container, struct buf *out);

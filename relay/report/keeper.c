@@ -350,3 +350,35 @@ void keeper_close(void)
 	lists_save(keeper.lists);
 	lists_close(keeper.lists);
 }
+
+bool keeper_has_lost(void)
+{
+	return lists_are_lost(keeper.lists);
+}
+
+static void restore_one(const char *account, const char *address, uint64_t message,
+			uint64_t time_ms, void *arg)
+{
+	size_t *count = arg;
+
+	if (lists_suppress_owing(keeper.lists, account, address, "unsubscribed", message,
+				 time_ms) == LISTS_CHANGED)
+		++*count;
+}
+
+void keeper_restore(struct event_store *s)
+{
+	size_t count = 0;
+
+	lists_begin(keeper.lists);
+	bool read = s && event_store_unsubscribed(s, restore_one, &count) == STORE_OK;
+	if (!lists_commit(keeper.lists))
+		log_error("who unsubscribed cannot be written down: %s", lists_error(keeper.lists));
+	if (!read)
+		log_error("who unsubscribed cannot be taken from the events either: %s",
+			  s ? event_store_error(s) : "there is no store of them");
+	else
+		log_warn("%zu who unsubscribed were taken from the events; who was suppressed by "
+			 "hand, and what was shut off, is to be named anew",
+			 count);
+}

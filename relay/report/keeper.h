@@ -15,10 +15,14 @@
 
 #include "relay/process.h"
 #include "relay/report/event.h"
+#include "relay/report/store.h"
 
 /* p->config says which accounts there are. */
 void keeper_open(struct process *p);
 void keeper_close(void);
+/* The lists were lost: who unsubscribed is taken from the events, as far as those go back. */
+bool keeper_has_lost(void);
+void keeper_restore(struct event_store *s);
 
 void keeper_peer_up(enum role_id peer, struct channel *c);
 void keeper_peer_down(struct channel *c);

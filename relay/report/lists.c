@@ -43,6 +43,7 @@ struct owed {
 struct lists {
 	const char *path;
 	sqlite3 *db; /* NULL: it could not be opened yet */
+	bool lost;
 	struct owed *owed, **owed_end;
 	char error[256];
 };
@@ -99,6 +100,7 @@ static bool is_open(struct lists *l)
 	int code = open_file(l, l->path);
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
 		put_aside(l->path, l->error);
+		l->lost = true;
 		code = open_file(l, l->path);
 	}
 	return code == SQLITE_OK;
@@ -115,6 +117,11 @@ struct lists *lists_open(const char *path)
 	if (!is_open(l))
 		log_error("'%s' cannot be opened: %s", path, l->error);
 	return l;
+}
+
+bool lists_are_lost(const struct lists *l)
+{
+	return l->lost;
 }
 
 static void owed_free(struct owed *o)
@@ -393,4 +400,24 @@ json_t *lists_shut_rows(struct lists *l)
 		 "SELECT kind, name, reason, time_ms FROM shut ORDER BY time_ms DESC, kind, name",
 		 "");
 	return rows;
+}
+
+/* ---- many at once ---- */
+
+void lists_begin(struct lists *l)
+{
+	if (is_open(l))
+		sqlite3_exec(l->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+}
+
+bool lists_commit(struct lists *l)
+{
+	if (!is_open(l))
+		return false;
+	if (sqlite3_get_autocommit(l->db) ||
+	    sqlite3_exec(l->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	snprintf(l->error, sizeof(l->error), "%s", sqlite3_errmsg(l->db));
+	sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+	return false;
 }

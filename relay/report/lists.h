@@ -31,6 +31,8 @@ struct lists;
  */
 struct lists *lists_open(const char *path);
 void lists_close(struct lists *l);
+/* A corrupt file was put aside when it was opened: what it held is not known any more. */
+bool lists_are_lost(const struct lists *l);
 
 /* LISTS_FAILED: nothing has changed; lists_error() says why. */
 enum lists_change { LISTS_NOTHING, LISTS_CHANGED, LISTS_FAILED };
@@ -56,6 +58,10 @@ enum lists_change lists_shut(struct lists *l, enum shut_kind kind, const char *n
 enum lists_change lists_reopen(struct lists *l, enum shut_kind kind, const char *name);
 struct shut_list *lists_shut_list(struct lists *l); /* the caller's */
 json_t *lists_shut_rows(struct lists *l);           /* [{"kind", "name", "reason", "since"}] */
+
+/* Many changes as one, synced once; false when the disk does not take them: then there was none. */
+void lists_begin(struct lists *l);
+bool lists_commit(struct lists *l);
 
 /* True when nothing is owed to the disk any more. */
 bool lists_save(struct lists *l);

@@ -230,6 +230,10 @@ static void report_open(struct process *p)
 	ev_timer_init(&report.follow, on_follow, FOLLOW_S, FOLLOW_S);
 	ev_timer_init(&report.settle, on_settle, SETTLE_S, SETTLE_S);
 	ev_timer_start(p->loop, &report.follow); /* what the last one left */
+	if (keeper_has_lost()) {
+		catch_up();
+		keeper_restore(follower_store(report.follower));
+	}
 }
 
 static void report_peer_up(struct process *p, enum role_id peer, unsigned index, struct channel *c)

@@ -98,6 +98,8 @@ const char *const sql_texts[SQL_COUNT_OF] = {
 	[SQL_STATISTICS] = "SELECT account, kind, class, sum(n) FROM counts"
 			   " WHERE (?1 IS NULL OR account = ?1) AND hour >= ?2"
 			   " GROUP BY account, kind, class ORDER BY account, kind, class",
+	[SQL_UNSUBSCRIBED] =
+		"SELECT account, rcpt, message, time_ms FROM events WHERE kind = ?1 ORDER BY id",
 	[SQL_SIZE] = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
 		     " pragma_freelist_count, pragma_page_size",
 	[SQL_DROP_EVENTS] =

@@ -33,6 +33,7 @@ enum sql {
 	SQL_LOG_BY_ACCOUNT,
 	SQL_LOG_BY_TIME,
 	SQL_STATISTICS,      /* account or NULL, hour */
+	SQL_UNSUBSCRIBED,    /* kind */
 	SQL_SIZE,            /* gives the bytes in use */
 	SQL_DROP_EVENTS,     /* how many at most, as the next two; the oldest */
 	SQL_DROP_RECIPIENTS, /* of messages older than any event, before these */

@@ -516,3 +516,20 @@ enum store_status event_store_statistics(struct event_store *s, const char *acco
 		json_decref(*accounts);
 	return status;
 }
+
+enum store_status event_store_unsubscribed(struct event_store *s,
+					   void (*fn)(const char *account, const char *address,
+						      uint64_t message, uint64_t time_ms,
+						      void *arg),
+					   void *arg)
+{
+	sqlite3_stmt *st = s->statements[SQL_UNSUBSCRIBED];
+	int code;
+
+	sqlite3_bind_int(st, 1, EVENT_UNSUBSCRIBED);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW)
+		fn(text_of(st, 1), text_of(st, 2), number_of(st, 3), number_of(st, 4), arg);
+	enum store_status status = code == SQLITE_DONE ? STORE_OK : fail(s, code);
+	sqlite3_reset(st);
+	return status;
+}

@@ -79,4 +79,12 @@ enum store_status event_store_log(struct event_store *s, const struct event_quer
 enum store_status event_store_statistics(struct event_store *s, const char *account,
 					 uint64_t since_ms, json_t **accounts);
 
+/* Calls fn for everybody who unsubscribed, as far as the store remembers: it looks at every event.
+ */
+enum store_status event_store_unsubscribed(struct event_store *s,
+					   void (*fn)(const char *account, const char *address,
+						      uint64_t message, uint64_t time_ms,
+						      void *arg),
+					   void *arg);
+
 #endif

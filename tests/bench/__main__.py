@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make bench-relay: the relay's figures, beside Postfix with OpenDKIM, into output/bench/relay.json.
+"""make bench-relay: the relay's figures, beside Postfix with OpenDKIM, into output/bench/relay.json;
+make bench-track: those of rewriting, signing and the endpoint, into output/bench/track.json.
 
 docs/performance.md says what each figure means and how to read it.
 """
@@ -12,19 +13,23 @@ import sys
 import tempfile
 import time
 
-from tests.bench import auth, deep, fair, gatepost, memory, speed, throughput
+from tests.bench import auth, deep, fair, gatepost, memory, speed, throughput, track
 from tests.bench.load import BenchError
 from tests.harness.relay import ROOT
 
 OUTPUT = ROOT / "output" / "bench"
-PARTS = {
+SETS = {"relay": {
     "5k": speed.part_5k,
     "50k": speed.part_50k,
     "fair": fair.part_fair,
     "auth": auth.part_auth,
     "memory": memory.part_memory,
     "deep": deep.part_deep,
-}
+}, "track": {
+    "craft": track.part_craft,
+    "endpoint": track.part_endpoint,
+    "checks": track.part_checks,
+}}
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -62,8 +67,9 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="make bench-relay")
-    parser.add_argument("--part", choices=PARTS)
+    parser = argparse.ArgumentParser(prog="python3 -m tests.bench")
+    parser.add_argument("set", choices=SETS, nargs="?", default="relay")
+    parser.add_argument("--part", choices=[part for parts in SETS.values() for part in parts])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sessions", type=int, default=throughput.SESSIONS)
     parser.add_argument("--perf", choices=("calls", "functions"))
@@ -75,20 +81,21 @@ def main():
     OUTPUT.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.quick, args.perf)
     try:
-        for name, part in PARTS.items():
+        for name, part in SETS[args.set].items():
             if args.part in (None, name):
                 began = time.monotonic()
                 bench.say(f"== {name}")
                 part(bench)
                 bench.say(f"== {name}: {time.monotonic() - began:.0f} s")
     except (BenchError, AssertionError) as error:
-        print(f"bench-relay: {error}\n(what was left behind: {bench.work})", file=sys.stderr)
+        print(f"bench-{args.set}: {error}\n(what was left behind: {bench.work})", file=sys.stderr)
         return 1
     except BaseException:
         shutil.rmtree(bench.work)
         raise
     if bench.figures:
-        bench.write("relay-quick.json" if bench.quick else "relay.json", whole=not args.part)
+        bench.write(f"{args.set}-quick.json" if bench.quick else f"{args.set}.json",
+                    whole=not args.part)
     shutil.rmtree(bench.work)
     return 0
 

@@ -62,3 +62,12 @@ def letter(size_bytes, sender, recipient, links=LINKS):
     lines += ["Content-Type: text/html; charset=us-ascii", ""]
     lines += _html(dice, size_bytes - text_size - 700, links) + ["--=_part_7d1f--", ""]
     return "\r\n".join(lines).encode("ascii")
+
+
+def page(size_bytes, sender, recipient, links=LINKS):
+    """A message that is one HTML page and no text beside it, of about that size."""
+    domain = sender.partition("@")[2]
+    header = HEADER.format(sender=sender, recipient=recipient, domain=domain).splitlines()[:-1]
+    lines = header + ["Content-Type: text/html; charset=us-ascii", ""]
+    return "\r\n".join(lines + _html(random.Random(size_bytes), size_bytes, links)
+                       + [""]).encode("ascii")

@@ -7,7 +7,7 @@ FUZZ       := $(O)/build-fuzz
 FUZZ_FLAGS := $(filter-out -O2 -Werror -fcf-protection -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O1 -w \
 	      -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(FUZZ)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SOURCES := $(foreach a,lib relay,$(call sources,$(a)))
+FUZZ_SOURCES := $(foreach a,lib relay console,$(call sources,$(a)))
 
 $(FUZZ)/obj/%.o: %.c | deps
 	@mkdir -p $(@D)
@@ -19,7 +19,7 @@ $(FUZZ)/all.a: $(patsubst %.c,$(FUZZ)/obj/%.o,$(FUZZ_SOURCES))
 
 $(FUZZ)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ)/all.a
 	@echo "  LD    fuzz_$*"
-	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ)/all.a $(LIBS_gatepost-relay)
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ)/all.a $(LIBS_gatepost-relay) -llwip
 
 fuzz: $(FUZZERS) ## every fuzzer for FUZZ_S seconds (60)
 	@mkdir -p $(O)/fuzz

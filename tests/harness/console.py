@@ -91,7 +91,7 @@ class Console:
             self.process = self.box.popen(
                 [self.program, "--port", "lan0", "--netns", self.folder / "netns",
                  "--settings", self.settings, "--host-key", self.folder / "host-key",
-                 "--root", self.folder / "empty"], stdout=log, stderr=log)
+                 "--root", self.folder / "empty", "--log", self.folder / "log-socket"], stdout=log, stderr=log)
         wait_for("the console to be ready", lambda: self.log().count(" ready:") > seen
                  or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()

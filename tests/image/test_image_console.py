@@ -4,17 +4,21 @@
 One boot for all; the tests run in order and share it.
 """
 import os
+import shutil
 import subprocess
+import sys
 
 import pexpect
 import pytest
 
 from tests.demo.world import tap
 from tests.harness.net import Net
-from tests.harness.qemu import Machine, TapFd
+from tests.harness.qemu import ROOT, Machine, TapFd, User
 from tests.netns.gate import until
 
 LAN, WAN, OUTSIDE = "192.168.77.1", "198.51.100.2", "198.51.100.1"
+
+DMZ = User("203.0.113.0/26", "203.0.113.62", restrict=True)
 
 # Every route and address gone, nobody allowed anything.
 NOTHING = """configure
@@ -41,8 +45,8 @@ def box(image, tmp_path_factory):
         for host in (laptop, outside):
             host.up("eth0")
         outside.addr("eth0", f"{OUTSIDE}/30")
-        with Machine(image("qemu-x86_64"), folder,
-                     {role: TapFd(fd) for role, fd in taps.items()}) as machine:
+        nics = {role: TapFd(fd) for role, fd in taps.items()}
+        with Machine(image("qemu-x86_64"), folder, {**nics, "dmz": DMZ}) as machine:
             machine.wait_login()
             machine.wait_ready()
             machine.laptop, machine.outside = laptop, outside
@@ -91,18 +95,30 @@ def test_a_laptop_gets_an_address_and_no_router(box):
 def test_the_first_password_opens_the_command_line_over_ssh(box):
     assert by_password(box, [], box.first_password, "admin@gatepost> ")
     assert "ermission denied" in by_password(box, [], "wrong-password", ".ermission denied")
+    for event in ("Password auth succeeded for 'admin'", "Bad password attempt for 'admin'"):
+        assert event in box.must("cat /var/log/console/current")
     # It has served: none is shown again.
     box.must("test -e /config/admin/.logged-in")
 
 
 def test_scripts_get_answers_and_exit_statuses(box):
     with open(f"{box.key}.pub", encoding="ascii") as public:
-        box.must(f"mkdir -p -m 700 /config/admin/.ssh && echo '{public.read().strip()}' "
-                 ">/config/admin/.ssh/authorized_keys && chown -R admin:admin /config/admin/.ssh")
+        box.must("gatepost -c 'configure; set system user admin role admin; "
+                 "set system user admin key \""
+                 f"{public.read().strip()}\"; commit'", timeout=60)
     shown = box.laptop.run(by_key(box, LAN, "show version"), timeout=90)
     assert "qemu-x86_64" in shown.stdout
     assert box.laptop.run(by_key(box, LAN, "show nonsense"), check=False,
                           timeout=90).returncode == 2
+
+
+def test_the_ports_address_is_changed_from_the_command_line(box):
+    box.laptop.addr("eth0", "10.9.8.2/30")
+    for address in ("10.9.8.1", LAN):
+        length = "30" if address != LAN else "24"
+        box.must(f"gatepost request lan-port address {address}/{length}")
+        until(lambda a=address: "qemu" in box.laptop.run(
+            by_key(box, a, "show version"), check=False, timeout=90).stdout, 120)
 
 
 def test_nothing_of_the_console_is_where_the_site_is(box):
@@ -147,3 +163,73 @@ def test_the_host_key_stays(box):
     before = box.must("md5sum /config/system/ssh-host-key")
     box.must("sv restart console && /usr/libexec/gatepost/host-key")
     assert box.must("md5sum /config/system/ssh-host-key") == before
+
+
+# -- what an image may bring along -----------------------------------------------------------------
+
+
+def built_with(image, folder, **options):
+    """The image as `make image` builds it with these options; what takes long is taken from IMAGE."""
+    new = folder / "image"
+    shutil.copytree(image, new, ignore=shutil.ignore_patterns("rootfs.squashfs", "copyright"))
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                         "gatepost", "packages")
+    bins = ROOT / "output" / "build" / "bin"
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    done = subprocess.run(
+        [sys.executable, ROOT / "rootfs" / "assemble.py", "--cache", cache, "--unpacked",
+         ROOT / "output" / "root" / "unpacked", "--board", ROOT / "board" / "qemu-x86_64",
+         "--tree", folder / "tree", "--manifest", new / "manifest.txt", "--epoch", "1700000000",
+         "--version", "test", *[word for path in sorted(bins.iterdir())
+                                for word in ("--program", path)],
+         *[word for path in (ROOT / "model").glob("*.yang") for word in ("--yang", path)], *given],
+        capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        subprocess.run([ROOT / "rootfs" / "squash.sh", folder / "tree", new / "rootfs.squashfs",
+                        "1700000000"], check=True, capture_output=True)
+        shutil.rmtree(folder / "tree")
+    return new, done.stderr
+
+
+def test_a_key_and_a_password_of_the_image_are_the_first(image, tmp_path):
+    (tmp_path / "password").write_text("correct-horse-battery\n")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"],
+                   check=True)
+    ours, said = built_with(image("qemu-x86_64"), tmp_path, **{
+        "admin-key": tmp_path / "id.pub", "admin-password": tmp_path / "password"})
+    assert said == ""
+    with Net() as net:
+        laptop = net.host("laptop")
+        fd = tap(laptop, "eth0")
+        laptop.up("eth0")
+        laptop.addr("eth0", "192.168.77.2/24")
+        (tmp_path / "disks").mkdir()
+        with Machine(ours, tmp_path / "disks",
+                     {"lan": TapFd(fd), "wan": User("10.0.2.0/24", "10.0.2.2"), "dmz": DMZ}) as box:
+            box.key, box.laptop = tmp_path / "id", laptop
+            assert box.wait_login() is None  # no password is made, none is shown
+            box.wait_ready()
+            shown = laptop.run(by_key(box, LAN, "show version"), timeout=90)
+            assert "qemu-x86_64" in shown.stdout
+            assert by_password(box, [], "correct-horse-battery", "admin@gatepost> ")
+            assert "correct-horse" not in box.must("cat /config/system/* /etc/gatepost/*")
+            # Keys of the configuration come in their place, and they come back with the last one.
+            box.must("gatepost -c 'configure; set system user admin role admin; set system user "
+                     f"admin key \"ssh-ed25519 {'A' * 68} b\"; commit'", timeout=60)
+            assert laptop.run(by_key(box, LAN, "show version"), check=False,
+                              timeout=90).returncode == 255
+            box.must("gatepost -c 'configure; delete system user admin; commit'", timeout=60)
+            laptop.run(by_key(box, LAN, "show version"), timeout=90)
+        os.close(fd)
+
+
+def test_a_key_or_password_that_cannot_be_one_stops_the_build(image, tmp_path):
+    (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    (tmp_path / "password").write_text("short\n")
+    for option, file, complaint in (
+            ("admin-key", "key", "'-----BEGIN OPENSSH PRIVATE KEY-----' is not a public key"),
+            ("admin-password", "password", "has 5 characters; a password has at least 8")):
+        folder = tmp_path / option
+        folder.mkdir()
+        _, said = built_with(image("qemu-x86_64"), folder, **{option: tmp_path / file})
+        assert complaint in said

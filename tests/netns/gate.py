@@ -168,7 +168,8 @@ class Gate:
     # -- asking --------------------------------------------------------------------------------
 
     def command(self, *words):
-        return [str(GATEPOST), "--control", str(self.socket), "--yang", str(MODEL), *words]
+        return [str(GATEPOST), "--control", str(self.socket),
+                "--rescue", str(self.run / "rescue.sock"), "--yang", str(MODEL), *words]
 
     def cli(self, *words, stdin=""):
         """gatepost WORDS, to its end: a CompletedProcess."""

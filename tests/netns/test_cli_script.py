@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """gatepost in scripts: one command, several, a file of them; what it prints, how it ends."""
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -25,6 +26,16 @@ def test_one_command_as_words_or_as_a_line(gate):
     assert gate.cli("-c", "show configuration servers web1").stdout == shown.stdout
     assert gate.cli("show configuration servers web1").stdout == shown.stdout
     assert gate.cli("sh", "conf", "servers", "web1").stdout == shown.stdout
+
+
+def test_forced_command_of_an_ssh_key_runs_what_was_asked_for(gate):
+    def ssh(asked):
+        return subprocess.run(gate.command(), input="", text=True, capture_output=True, check=False,
+                              timeout=60, env=dict(os.environ, SSH_ORIGINAL_COMMAND=asked))
+    assert "KERNEL" in ssh("show version").stdout
+    assert "revision 2" in ssh("configure; set system host-name gw8; commit").stdout
+    got = ssh("show nonsense")
+    assert got.returncode == USAGE and '"nonsense": not known here' in got.stderr
 
 
 def test_show_configuration_in_every_form(gate):

@@ -78,7 +78,7 @@ def test_tab_completes_commands_config_words_and_names(gate):
         admin.p.expect("configure ")
         admin.p.send("\r")
         admin.prompt("#")
-        admin.p.send("set serv\twe\tall\thttp\tfrom off\t")
+        admin.p.send("set serve\twe\tall\thttp\tfrom off\t")
         admin.p.expect("from office ")
         admin.p.send("\r")
         admin.prompt("#")

@@ -2,6 +2,8 @@
 """Addresses, routes, neighbours and sysctls: set as the config says, and brought back exactly."""
 
 import json
+import os
+import socket
 import subprocess
 
 import pytest
@@ -68,6 +70,11 @@ def state(host):
                               "/proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/neigh "
                               "/proc/sys/net/ipv6/neigh | grep -v stable_secret | sort"]).stdout
     return got
+
+
+def unordered(links):
+    """Addresses of different networks stand in the order they came; it has no meaning."""
+    return [(link["ifname"], sorted(json.dumps(a) for a in link["addr_info"])) for link in links]
 
 
 def addresses(host, dev):
@@ -262,3 +269,111 @@ def test_vlans_come_and_go_with_the_config(gate, fw):
     assert "eth0.20" not in gate.ip("link")
     fw.undo()
     assert fw.check(config) == ""
+
+
+FLAT = """
+interfaces {
+    topology flat;
+    wan { device eth0; address [ 203.0.113.2/26 2001:db8:d::2/64 ]; gateway 203.0.113.1; }
+    dmz { device eth1; }
+}
+"""
+
+
+def test_a_bridge_comes_and_goes_with_the_flat_topology(gate, fw):
+    before = state(gate)
+    fw.net(FLAT)
+    assert fw.check(FLAT) == ""
+    assert addresses(gate, "site")[0] == ("203.0.113.2", 26) and addresses(gate, "eth0") == []
+    assert sorted(os.listdir(f"/proc/{gate.pid}/root/sys/class/net/site/brif")) == ["eth0", "eth1"]
+    assert gate.run(["sysctl", "-n", "net.ipv4.ip_forward"]).stdout == "0\n"
+    fw.undo()
+    after = state(gate)
+    for part in before:
+        assert after[part] == before[part], part
+    # From one topology to the other and back, each way without a trace of the other.
+    fw.net(CONFIG)
+    routed = state(gate)
+    fw.net(FLAT)
+    flat = state(gate)
+    assert fw.check(FLAT) == "" and "site" not in str(routed["link"])
+    fw.undo()
+    assert fw.check(CONFIG) == ""
+    for part in ("route", "route6", "sysctl"):
+        assert state(gate)[part] == routed[part], part
+    assert unordered(state(gate)["addr"]) == unordered(routed["addr"])
+    fw.net(FLAT)
+    fw.net(CONFIG)
+    assert fw.check(CONFIG) == "" and "site" not in str(state(gate)["link"])
+    fw.undo()
+    assert fw.check(FLAT) == ""
+    assert {a["ifname"] for a in state(gate)["addr"]} == {a["ifname"] for a in flat["addr"]}
+
+
+@pytest.mark.parametrize("change", ["link set eth1 nomaster", "link del site",
+                                    "addr del 203.0.113.2/26 dev site"])
+def test_a_bridge_changed_by_others_is_noticed_and_mended(gate, fw, change):
+    fw.net(FLAT)
+    gate.ip(*change.split())
+    assert fw.check(FLAT) != ""
+    fw.net(FLAT)
+    assert fw.check(FLAT) == ""
+
+
+def test_routes_and_outside_addresses_come_and_go_with_the_config(gate, fw):
+    config = CONFIG + """
+    routes { 10.9.0.0/16 { via 203.0.113.9; } 2001:db8:99::/48 { via 2001:db8:d::9; }
+             192.0.2.0/24 { via 198.51.100.1; } }
+    nat { one-to-one web1 { outside 198.51.100.70; inside 203.0.113.10; }
+          one-to-one far { outside 192.0.2.70; inside 203.0.113.11; } }"""
+    fw.net(CONFIG)
+    before = state(gate)
+    fw.net(config)
+    assert fw.check(config) == ""
+    assert "10.9.0.0/16 via 203.0.113.9 dev eth1 proto 103" in gate.ip("route")
+    assert "192.0.2.0/24 via 198.51.100.1 dev eth0 proto 103" in gate.ip("route")
+    assert "2001:db8:99::/48 via 2001:db8:d::9 dev eth1" in gate.ip("-6", "route")
+    assert ("198.51.100.70", 32) in addresses(gate, "eth0")
+    assert "192.0.2.70" not in gate.ip("addr")
+    gate.ip("route", "del", "10.9.0.0/16")
+    assert "route to 10.9.0.0/16 via 203.0.113.9 on eth1: missing" in fw.check(config)
+    fw.net(CONFIG)
+    for part in before:
+        assert state(gate)[part] == before[part], part
+
+
+def test_servers_reach_each_other_through_the_box_where_that_is_said(tmp_path):
+    """A switch that keeps its ports apart: the box answers ARP and ND for one towards the other."""
+    config = """
+    interfaces { dmz { device eth1; address [ 203.0.113.1/26 2001:db8:d::1/64 ]; } }
+    servers { web1 { address [ 203.0.113.10 2001:db8:d::10 ]; }
+              mail1 { address [ 203.0.113.20 2001:db8:d::20 ]; allow smtp { tcp 25; from web1; } } }
+    policy { dmz-internal { through-box; } }
+    """
+    with Net() as net:
+        gate, switch = net.host("gate"), net.switch("dmz")
+        hosts = {n: net.host(name) for n, name in ((10, "web1"), (20, "mail1"))}
+        net.link(gate, "eth1", switch)
+        for n, host in hosts.items():
+            net.link(host, "eth0", switch)
+            host.addr("eth0", f"203.0.113.{n}/26")
+            host.addr("eth0", f"2001:db8:d::{n}/64")
+        net.settle()
+        for port in ("port2", "port3"):
+            switch.run(["bridge", "link", "set", "dev", port, "isolated", "on"])
+        fw = Firewall(gate, tmp_path)
+        fw.apply(config)
+        fw.net(config)
+        gate.sysctl("net.ipv4.ip_forward", 1)  # there is no wan here
+        gate.sysctl("net.ipv6.conf.all.forwarding", 1)
+        for family, to in ((socket.AF_INET, "203.0.113.20"), (socket.AF_INET6, "2001:db8:d::20")):
+            server = hosts[20].socket(family)
+            server.bind((to, 25))
+            server.listen()
+            client = hosts[10].socket(family)
+            client.connect((to, 25))
+            server.accept()[0].close()
+            client.close(), server.close()
+        assert fw.counter("server-mail1") == 2
+        assert gate.mac("eth1") in hosts[10].ip("neigh", "show", "203.0.113.20")
+        assert gate.mac("eth1") in hosts[10].ip("neigh", "show", "2001:db8:d::20")

@@ -323,6 +323,22 @@ def test_ssh_from_outside_is_served_only_while_somebody_may(gate):
     assert not mark.exists()
 
 
+def test_the_lan_port_is_set_beside_the_configuration(gate):
+    (gate.store / "system").mkdir()
+    file = gate.store / "system" / "lan-port"
+    assert gate.cli("show", "lan-port").stdout == "address 192.168.77.1/24\ndhcp on\n"
+    assert gate.cli("request", "lan-port", "dhcp", "off").returncode == 0
+    done = gate.cli("request", "lan-port", "address", "10.9.8.1/30")
+    assert done.stdout == "address 10.9.8.1/30\ndhcp off\n"
+    assert file.read_text() == done.stdout
+    before = gate.ask("config")["text"]
+    done = gate.cli("request", "lan-port", "address", "10.9.8.0/30")
+    assert done.returncode == 1
+    assert '"address 10.9.8.0/30": address takes an IPv4 address' in done.stdout + done.stderr
+    assert file.read_text() == "address 10.9.8.1/30\ndhcp off\n"
+    assert gate.ask("config")["text"] == before
+
+
 def test_time_servers_are_written_for_chrony(gate):
     assert not (gate.run / "chrony.conf").exists()
     assert gate.commit(SITE.replace("name-server", "ntp [ 192.0.2.1 2001:db8::1 ];\nname-server"))["ok"]
@@ -331,3 +347,22 @@ def test_time_servers_are_written_for_chrony(gate):
     assert "port 0" in lines and "cmdport 0" in lines
     assert gate.commit(SITE)["ok"]
     assert not (gate.run / "chrony.conf").exists()
+
+
+def test_the_dmz_gets_the_time_and_dns_only_where_that_is_said(gate):
+    system = "ntp [ 192.0.2.1 ]; serve-dmz { ntp; dns; }\nname-server 2001:db8::53; name-server"
+    assert gate.commit(SITE.replace("name-server", system, 1))["ok"]
+    chrony = (gate.run / "chrony.conf").read_text().splitlines()
+    assert "allow 0/0" in chrony and "allow ::/0" in chrony and "port 0" not in chrony
+    dns = (gate.run / "dnsmasq.conf").read_text().splitlines()
+    assert dns[:3] == ["server=2001:db8::53", "server=192.0.2.53", "listen-address=203.0.113.1"]
+    assert gate.commit(SITE)["ok"]
+    assert not (gate.run / "dnsmasq.conf").exists()
+
+
+def test_syslog_receivers_are_written_one_a_line(gate):
+    assert gate.commit(SITE.replace("name-server",
+                                    "syslog [ 192.0.2.9 2001:db8::9 ];\nname-server"))["ok"]
+    assert (gate.run / "syslog").read_text() == "192.0.2.9\n2001:db8::9\n"
+    assert gate.commit(SITE)["ok"]
+    assert not (gate.run / "syslog").exists()

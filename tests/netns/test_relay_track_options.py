@@ -240,9 +240,12 @@ def pause(pid):
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_corrupt_list_is_put_aside_loudly_and_mail_goes_on(tmp_path):
-    with site(tmp_path, {}) as (relay, sink):
+def test_a_corrupt_list_is_put_aside_loudly_and_made_anew_from_the_events(tmp_path):
+    with site(tmp_path, {"one-click": ON}) as (relay, sink):
+        send(relay, message(), to="eve@b.example")
+        assert post(relay.port("https"), unsubscribe_url(kept(sink, 1))).status == 200
         relay.control("suppress", account="acme", address="bob@b.example")
+        before = [r for r in relay.control("suppressions")["rows"] if r["reason"] == "unsubscribed"]
         relay.kill()
         for part in ("", "-wal"):
             path = relay.directory / "events" / ("lists.db" + part)
@@ -250,9 +253,10 @@ def test_a_corrupt_list_is_put_aside_loudly_and_mail_goes_on(tmp_path):
                 path.write_bytes(b"this is no database" * 1000)
         relay.start()
         assert "corrupt and was put aside" in relay.log()
-        send(relay, message())
-        sink.wait(1)
-        assert relay.control("suppressions")["rows"] == []
+        assert relay.control("suppressions")["rows"] == before
+        send(relay, message(), to=["bob@b.example", "eve@b.example"])
+        wait_for("mail for bob", lambda: [m for m in sink.messages if m.recipients == ["bob@b.example"]])
+        assert event_of(relay, "suppressed")["to"] == "eve@b.example"
 
 
 def test_the_list_is_a_database_that_sqlite_finds_sound(tmp_path):

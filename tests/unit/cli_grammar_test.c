@@ -56,9 +56,8 @@ static const struct {
 	{MODE_CONFIGURE, "rename servers web1 to web2", "rename PATH...; servers; web1; to; web2"},
 	{MODE_OPERATE, "show",
 	 "more is needed: configuration, interfaces, routes, neighbours, "
-	 "firewall, flows, services, version, boot, temperature, alarms, revisions, audit, "
-	 "revision, "
-	 "relay\n"},
+	 "firewall, flows, services, log, version, boot, temperature, alarms, revisions, audit, "
+	 "revision, relay, lan-port\n"},
 	{MODE_OPERATE, "show configuration servers web1",
 	 "show configuration PATH...; servers; web1"},
 	{MODE_OPERATE, "ping", "more is needed: HOST\n"},
@@ -67,7 +66,8 @@ static const struct {
 	{MODE_OPERATE, "ping show", "ping HOST [count COUNT]; HOST=show"},
 	{MODE_OPERATE, "configure now", "\"now\": nothing may follow here\n"},
 	{MODE_OPERATE, "set system",
-	 "\"set\": not known here; known: show, request, ping, traceroute, capture, test, "
+	 "\"set\": not known here; known: show, request, monitor, system, ping, traceroute, "
+	 "capture, test, "
 	 "configure, "
 	 "load, rollback, confirm, help, exit, quit\n"},
 	{MODE_OPERATE, "rollback 3", "\"3\": not known here; known: now\n"},

@@ -189,6 +189,7 @@ static enum outcome take_step(struct machine *m, const struct step *s)
 	case STEP_PORT_IN:
 		match = port_in(m, s);
 		break;
+	case STEP_ETHER:
 	case STEP_NOT_SYN:
 	case STEP_HOP_LIMIT:
 	case STEP_NO_WAY_BACK:

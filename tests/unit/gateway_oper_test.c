@@ -99,7 +99,7 @@ static const struct {
 	{"ping", "{\"host\":\"-f\"}", "!not an address or host name\n"},
 	{"ping", "{}", "!not an address or host name\n"},
 	{"ping", "{\"host\":\"a b\"}", "!not an address or host name\n"},
-	{"traceroute", "{\"host\":\"2001:db8::1\"}", "traceroute -n 2001:db8::1"},
+	{"traceroute", "{\"host\":\"2001:db8::1\"}", "traceroute -n -q 1 -w 2 -m 20 2001:db8::1"},
 	{"capture", "{}", "tcpdump -n -l -q -p -Z nobody -c 100 -i any"},
 	{"capture",
 	 "{\"interface\":\"eth1\",\"host\":\"192.0.2.1\",\"port\":\"25\",\"protocol\":\"tcp\","

@@ -12,25 +12,28 @@
  * shown. A line that cannot be used is named, and leaves its setting as it was: a slip in this file
  * must not be what locks the laptop out.
  */
-#ifndef GATEPOST_CONSOLE_SETTINGS_H
-#define GATEPOST_CONSOLE_SETTINGS_H
+#ifndef GATEPOST_LIB_LANPORT_H
+#define GATEPOST_LIB_LANPORT_H
 
 #include "lib/addr.h"
 #include "lib/buf.h"
 
-struct console_settings {
+struct lanport {
 	struct prefix address; /* IPv4, host bits kept; room for the laptop's beside it */
 	bool dhcp;
 };
 
-#define CONSOLE_SETTINGS_MAX ((size_t)4096) /* bytes of the file */
+#define LANPORT_FILE_MAX ((size_t)4096) /* bytes of the file */
 
-void settings_default(struct console_settings *s);
+void lanport_default(struct lanport *s);
 
 /* An IPv4 address that a port can have, with a length of 8 to 30. */
-bool settings_address(const char *text, struct prefix *out);
+bool lanport_address(const char *text, struct prefix *out);
 
 /* Applies each line of text to *s. False when some could not be used: error names each. */
-bool settings_parse(struct console_settings *s, const char *text, struct buf *error);
+bool lanport_parse(struct lanport *s, const char *text, struct buf *error);
+
+/* The file that says s. */
+void lanport_print(const struct lanport *s, struct buf *out);
 
 #endif

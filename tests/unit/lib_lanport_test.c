@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The LAN port's settings: what is taken, what is refused and how, what a refusal leaves. */
-#include "console/settings.h"
+#include "lib/lanport.h"
 #include "tests/unit/cmocka.h"
 
-static const char *address_of(const struct console_settings *s)
+static const char *address_of(const struct lanport *s)
 {
 	static char text[PREFIX_STR_MAX];
 
 	return prefix_format(&s->address, text);
 }
 
-static void parse(struct console_settings *s, const char *text, const char *complaint)
+static void parse(struct lanport *s, const char *text, const char *complaint)
 {
 	struct buf error = BUF_INIT;
 
-	settings_default(s);
-	assert_int_equal(settings_parse(s, text, &error), !*complaint);
+	lanport_default(s);
+	assert_int_equal(lanport_parse(s, text, &error), !*complaint);
 	assert_string_equal(buf_str(&error), complaint);
 	buf_free(&error);
 }
 
 static void nothing_said_means_the_defaults(void **state)
 {
-	struct console_settings s;
+	struct lanport s;
 
 	(void)state;
 	parse(&s, "", "");
@@ -34,7 +34,7 @@ static void nothing_said_means_the_defaults(void **state)
 
 static void each_setting_is_taken(void **state)
 {
-	struct console_settings s;
+	struct lanport s;
 
 	(void)state;
 	parse(&s, "address 10.1.2.2/30\ndhcp off\n", "");
@@ -47,7 +47,7 @@ static void each_setting_is_taken(void **state)
 
 static void a_bad_line_is_quoted_and_costs_only_itself(void **state)
 {
-	struct console_settings s;
+	struct lanport s;
 
 	(void)state;
 	parse(&s, "address 10.1.2.300/24\ndhcp off\n",
@@ -73,9 +73,24 @@ static void an_address_must_be_one_that_a_port_can_have(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (settings_address(bad[i], &p))
+		if (lanport_address(bad[i], &p))
 			fail_msg("taken: %s", bad[i]);
-	assert_true(settings_address("10.0.0.1/30", &p));
+	assert_true(lanport_address("10.0.0.1/30", &p));
+}
+
+static void what_is_printed_says_the_same(void **state)
+{
+	struct lanport s, again;
+	struct buf text = BUF_INIT;
+
+	(void)state;
+	parse(&s, "address 10.1.2.2/30\ndhcp off\n", "");
+	lanport_print(&s, &text);
+	assert_string_equal(buf_str(&text), "address 10.1.2.2/30\ndhcp off\n");
+	parse(&again, buf_str(&text), "");
+	assert_string_equal(address_of(&again), "10.1.2.2/30");
+	assert_false(again.dhcp);
+	buf_free(&text);
 }
 
 int main(void)
@@ -85,6 +100,7 @@ int main(void)
 		cmocka_unit_test(each_setting_is_taken),
 		cmocka_unit_test(a_bad_line_is_quoted_and_costs_only_itself),
 		cmocka_unit_test(an_address_must_be_one_that_a_port_can_have),
+		cmocka_unit_test(what_is_printed_says_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "console/settings.h"
+#include "lib/lanport.h"
 
 #include <string.h>
 
 enum { LENGTH_MIN = 8, LENGTH_MAX = 30 };
 
-void settings_default(struct console_settings *s)
+void lanport_default(struct lanport *s)
 {
-	*s = (struct console_settings){.dhcp = true};
+	*s = (struct lanport){.dhcp = true};
 	prefix_parse("192.168.77.1/24", &s->address);
 }
 
-bool settings_address(const char *text, struct prefix *out)
+bool lanport_address(const char *text, struct prefix *out)
 {
 	struct prefix p;
 
@@ -28,12 +28,12 @@ bool settings_address(const char *text, struct prefix *out)
 	return true;
 }
 
-static bool set_address(struct console_settings *s, const char *value)
+static bool set_address(struct lanport *s, const char *value)
 {
-	return settings_address(value, &s->address);
+	return lanport_address(value, &s->address);
 }
 
-static bool set_dhcp(struct console_settings *s, const char *value)
+static bool set_dhcp(struct lanport *s, const char *value)
 {
 	bool on = !strcmp(value, "on");
 
@@ -45,14 +45,14 @@ static bool set_dhcp(struct console_settings *s, const char *value)
 
 static const struct setting {
 	const char *name, *wanted;
-	bool (*set)(struct console_settings *s, const char *value);
+	bool (*set)(struct lanport *s, const char *value);
 } known[] = {
 	{"address", "an IPv4 address and a length of 8 to 30, as 192.168.77.1/24", set_address},
 	{"dhcp", "on or off", set_dhcp},
 };
 
 /* line is cut up. */
-static bool parse_line(struct console_settings *s, char *line, struct buf *error)
+static bool parse_line(struct lanport *s, char *line, struct buf *error)
 {
 	char *rest = NULL, *name = strtok_r(line, " \t\r", &rest);
 	const char *value = name ? strtok_r(NULL, " \t\r", &rest) : NULL;
@@ -74,7 +74,7 @@ static bool parse_line(struct console_settings *s, char *line, struct buf *error
 	return false;
 }
 
-bool settings_parse(struct console_settings *s, const char *text, struct buf *error)
+bool lanport_parse(struct lanport *s, const char *text, struct buf *error)
 {
 	struct buf copy = BUF_INIT;
 	char *rest = NULL;
@@ -87,4 +87,12 @@ bool settings_parse(struct console_settings *s, const char *text, struct buf *er
 		ok = parse_line(s, line, error) && ok;
 	buf_free(&copy);
 	return ok;
+}
+
+void lanport_print(const struct lanport *s, struct buf *out)
+{
+	char address[PREFIX_STR_MAX];
+
+	buf_printf(out, "address %s\ndhcp %s\n", prefix_format(&s->address, address),
+		   s->dhcp ? "on" : "off");
 }
