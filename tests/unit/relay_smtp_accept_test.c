@@ -251,7 +251,8 @@ static void a_large_accounts_mail_waits_by_turns(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	struct channel *its = channel_open(loop, ends[1], on_submit, on_closed, NULL);
 	struct acceptor a = {.loop = loop, .config = config, .less = nothing_less};
-	a.spool = channel_open(loop, ends[0], on_message, on_closed, NULL);
+	struct channel *ours = channel_open(loop, ends[0], on_message, on_closed, NULL);
+	a.spool = ours;
 	for (int i = 0; i < 6; i++)
 		submit(&a, "a", 700000);
 	submit(&a, "b", 5000);
@@ -277,7 +278,9 @@ static void a_large_accounts_mail_waits_by_turns(void **state)
 	buf_free(&payload);
 	tickets_free(&a.submissions);
 	outbox_free(&a.outbox);
+	channel_close(ours);
 	channel_close(its);
+	ev_loop_destroy(loop);
 	config_free(config);
 	buf_free(&error);
 }
