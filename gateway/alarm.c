@@ -328,7 +328,7 @@ static void look_gateway(struct alarms *a)
 	{
 		const char *address = json_string_value(json_object_get(row, "address"));
 		const char *state = json_string_value(json_object_get(row, "state"));
-		if (address && state && !strcmp(state, "failed") &&
+		if (address && state && !strcmp(state, "no answer") &&
 		    conf_find(wan, "gateway", address))
 			alarms_set(a, ALARM_GATEWAY, address, true,
 				   "nobody on the uplink's wire answers for it");

@@ -94,6 +94,37 @@ def test_alarm_is_told_by_mail_webhook_and_log_and_its_end_too(tmp_path):
             server.server_close()
 
 
+def test_what_is_due_full_silent_or_fallen_back_is_an_alarm(tmp_path):
+    certificate = Certificate(tmp_path, "relay.example.net", days=10)
+    config = SITE.replace("    host-name relay.example.net;", f"""    host-name relay.example.net;
+    tls {{
+        chain-file "{certificate.chain}";
+        key-file "{certificate.key}";
+    }}""", 1)
+    audit = tmp_path / "audit"
+    for folder in (audit, tmp_path / "run"):
+        folder.mkdir()
+    (tmp_path / "run" / "slot-fallback").touch()
+    with Net() as net:
+        host = net.host("gate")
+        for dev in ("eth0", "eth1"):
+            net.link(host, dev, net.host("peer" + dev), "eth0")
+        host.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(audit)])
+        host.run(["dd", "if=/dev/zero", f"of={audit}/ballast", "bs=1k", "count=970"])
+        # As it is after three questions that nobody answered.
+        host.ip("neighbour", "add", "198.51.100.1", "dev", "eth0", "nud", "failed")
+        with Gate(tmp_path, config=config, host=host) as gate:
+            wanted = {"certificate due", "disk nearly full", "gateway does not answer",
+                      "started from the other slot"}
+            until(lambda: wanted <= set(rows(gate)), seconds=90)
+            found = rows(gate)
+            assert "relay.example.net: valid until " in found["certificate due"]["says"]
+            assert found["disk nearly full"]["subject"] == str(audit)
+            assert "5 % of its space" in found["disk nearly full"]["says"]
+            assert found["gateway does not answer"]["subject"] == "198.51.100.1"
+            assert all(alarm["mend"] for alarm in found.values())
+
+
 def test_closed_gate_is_an_alarm_until_a_config_is_in_force(tmp_path):
     with Gate(tmp_path, config=SITE.replace("tcp 80,443", "tcp 0")) as gate:
         alarm = rows(gate)["forwarding closed"]
