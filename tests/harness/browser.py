@@ -5,6 +5,8 @@
         origin.pages["/page"] = "text/html; charset=utf-8", b"<a href=..."
         browser.open("http://origin.example/page")
 """
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -72,12 +74,13 @@ class Browser:
     def open(self, url):
         self.processes.append(subprocess.Popen(
             ["chromium-headless-shell", *self.options, url], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
 
     def close(self):
         while self.processes:
             process = self.processes.pop()
-            process.terminate()
+            # Debian's program is a script: what it started would stay.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def __exit__(self, *_):
